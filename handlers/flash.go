@@ -39,6 +39,11 @@ var flashes = map[string]layouts.FlashKind{
 
 	flashPaying: layouts.FlashDone,
 
+	"goodwill_sent":    layouts.FlashDone,
+	"goodwill_pending": layouts.FlashDone,
+	"goodwill_refused": layouts.FlashFault,
+	"goodwill_over":    layouts.FlashFault,
+
 	"granted":               layouts.FlashDone,
 	"corrected":             layouts.FlashDone,
 	"access_relink":         layouts.FlashDone,

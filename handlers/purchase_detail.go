@@ -22,7 +22,7 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	}
 	data := pages.PurchaseDetailData{
 		Locale: pageLocale(c), Purchase: page.Purchase, Entries: page.Entries, Refunds: page.Refunds, Disputes: page.Disputes,
-		PayURL: page.PayURL, Receipt: page.Receipt,
+		Requests: page.Requests, Offer: page.Offer, PayURL: page.PayURL, Receipt: page.Receipt,
 		Withdrawable: h.Withdrawal.Withdrawable(page.Purchase), Withdrawal: withdrawal,
 	}
 	title := pages.PurchaseTitle(c.UserContext(), page.Purchase)

@@ -107,17 +107,20 @@ var routeRoles = map[string]struct {
 	"GET /:locale/purchase":                        {"/de/purchase", userGet(200)},
 	"POST /:locale/purchase":                       {"/de/purchase", userPost(422)},
 	"GET /:locale/purchase/:id":                    {"/de/purchase/{purchase}", ownerGet(200)},
-	"GET /:locale/purchase/:id/receipt":            {"/de/purchase/{purchase}/receipt", ownerGet(303)},
-	"GET /:locale/history":                         {"/de/history", userGet(200)},
-	"GET /:locale/history.csv":                     {"/de/history.csv", userGet(200)},
-	"GET /:locale/confirm":                         {"/de/confirm", userGet(303)}, // each has just reauthenticated
-	"GET /:locale/account":                         {"/de/account", userGet(200)},
-	"POST /:locale/account":                        {"/de/account", userPost(422)},
-	"POST /:locale/account/sign-ins/:id/unlink":    {"/de/account/sign-ins/0/unlink", userPost(303)},
-	"GET /:locale/account/export.zip":              {"/de/account/export.zip", userGet(200)},
-	"GET /:locale/account/delete":                  {"/de/account/delete", userGet(200)},
-	"POST /:locale/account/delete":                 {"/de/account/delete", userPost(422)}, // the box is not ticked
-	"POST /:locale/account/sessions/end":           {"/de/account/sessions/end", userPost(303)},
+	// the fixture's shop offers no refunds
+	"GET /:locale/purchase/:id/refund":          {"/de/purchase/{purchase}/refund", ownerGet(303)},
+	"POST /:locale/purchase/:id/refund":         {"/de/purchase/{purchase}/refund", userPost(400)},
+	"GET /:locale/purchase/:id/receipt":         {"/de/purchase/{purchase}/receipt", ownerGet(303)},
+	"GET /:locale/history":                      {"/de/history", userGet(200)},
+	"GET /:locale/history.csv":                  {"/de/history.csv", userGet(200)},
+	"GET /:locale/confirm":                      {"/de/confirm", userGet(303)}, // each has just reauthenticated
+	"GET /:locale/account":                      {"/de/account", userGet(200)},
+	"POST /:locale/account":                     {"/de/account", userPost(422)},
+	"POST /:locale/account/sign-ins/:id/unlink": {"/de/account/sign-ins/0/unlink", userPost(303)},
+	"GET /:locale/account/export.zip":           {"/de/account/export.zip", userGet(200)},
+	"GET /:locale/account/delete":               {"/de/account/delete", userGet(200)},
+	"POST /:locale/account/delete":              {"/de/account/delete", userPost(422)}, // the box is not ticked
+	"POST /:locale/account/sessions/end":        {"/de/account/sessions/end", userPost(303)},
 	// only its owner's request ends the session
 	"POST /:locale/account/sessions/:id/end":        {"/de/account/sessions/{session}/end", userPost(303)},
 	"GET /:locale/admin/":                           {"/de/admin", adminGet(200)},

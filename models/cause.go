@@ -58,6 +58,7 @@ const (
 	CauseDatabase         Cause = "database_unavailable" // as CauseAway, of a reconciliation
 	CauseInterrupted      Cause = "interrupted"          // the server stopped
 	CauseUnknown          Cause = "unknown"              // as CauseFailed, of a refund or reconciliation
+	CauseRefundFailed     Cause = "refund_failed"        // the bank did not take it
 	CauseResumesDue       Cause = "resumes_due"          // not asked for yet
 	CauseResumesAway      Cause = "resumes_away"         // Resume Matcher or its add-on is
 	CauseResumesInUse     Cause = "resumes_in_use"       // a request of their user is running

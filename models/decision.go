@@ -64,6 +64,7 @@ var decisions = map[Cause][]DecisionKind{
 	CauseResumesDue:       {DecisionClose},
 	CauseResumesAway:      {DecisionClose},
 	CauseResumesInUse:     {DecisionClose},
+	CauseRefundFailed:     {DecisionClose},
 	CauseResumesKept:      {DecisionClose},
 	CauseMailUnset:        {DecisionClose},
 	CauseMailAway:         {DecisionClose},

@@ -19,6 +19,10 @@ const (
 	HoldExpired  HoldStatus = "expired"  // freed when its time was over
 )
 
+// RefundHoldSQL is the condition of a hold that reserves credits for a refund, not for a feature. It lasts until the
+// refund or withdrawal has ended, also when the account is deleted.
+const RefundHoldSQL = `feature IN ('refund', 'withdrawal')`
+
 // HoldStatuses lists every status. A test checks that each has a text.
 func HoldStatuses() []HoldStatus {
 	return []HoldStatus{HoldOpen, HoldCaptured, HoldReleased, HoldExpired}

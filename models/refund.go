@@ -21,14 +21,16 @@ func RefundRequestStatuses() []RefundRequestStatus {
 	return []RefundRequestStatus{RefundPending, RefundSent, RefundRefused}
 }
 
-// RefundRequest is a refund that an admin requested.
+// RefundRequest is a refund that an admin or a buyer requested, or that a withdrawal led to.
 type RefundRequest struct {
 	ID             uuid.UUID
 	PurchaseID     uuid.UUID
 	IdempotencyKey string // of the form, unique per purchase
 	AmountCents    Cents  // in the payment's currency
-	ActorID        *int64 // nil for an operator on the command line
+	ActorID        *int64 // the admin; nil for all others
 	Note           string
+	Goodwill       bool       // the buyer asked for it
+	HoldID         *uuid.UUID // reserves the credits that it will take; nil for none
 	Status         RefundRequestStatus
 	RefundID       string // Stripe's, once sent
 	LastError      Cause  // why it is refused or not sent yet, or empty
@@ -36,6 +38,12 @@ type RefundRequest struct {
 	NextAttemptAt  time.Time
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+}
+
+// RefundOffer is what a buyer gets back for unused credits on request. The zero value is no offer.
+type RefundOffer struct {
+	Credits Credits // that the refund takes
+	Cents   Cents   // in the payment's currency
 }
 
 // RefundStatuses lists Stripe's statuses of a refund, in ascending order.
@@ -82,6 +90,9 @@ type StripeDispute struct {
 	Revision          int    // grows with each change
 	UpdatedAt         time.Time
 }
+
+// MayTake reports whether the dispute has the money, or may take it.
+func (d StripeDispute) MayTake() bool { return d.Status != "won" && d.Status != "warning_closed" }
 
 // DisputeTakes is SQL for the part of the payment that a dispute d takes: an admin's decision, else its amount if that
 // is in the payment's currency, else what the bank withdrew if that is, else NULL for unknown. %s stands for the

@@ -14,12 +14,13 @@ const (
 	WaitingPurchase WaitingKind = "purchase" // paid and not booked
 	WaitingEvent    WaitingKind = "event"    // from Stripe
 	WaitingFinding  WaitingKind = "finding"  // of a reconciliation
+	WaitingRefund   WaitingKind = "refund"   // that Stripe has not answered for an hour, or that came to nothing
 	WaitingResumes  WaitingKind = "resumes"  // of a deleted account, still at Resume Matcher
 )
 
 // WaitingKinds lists every kind. A test checks that each has a text.
 func WaitingKinds() []WaitingKind {
-	return []WaitingKind{WaitingPurchase, WaitingEvent, WaitingFinding, WaitingResumes}
+	return []WaitingKind{WaitingPurchase, WaitingEvent, WaitingFinding, WaitingRefund, WaitingResumes}
 }
 
 // Waiting is an item that needs a person.

@@ -104,6 +104,10 @@ var forms = []form{
 			{name: "email", input: "ada@example.com"},
 			{name: "purchase_id", valid: append([]string{"a NUL", "10,000 characters"}, searchInputs...), hidden: true},
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
+	{action: "POST /purchase/ID/refund", user: "buyer", path: "/purchase/{kept}/refund", button: "#refund-unused",
+		countSQL: `SELECT count(*) FROM refund_requests`, resetSQL: `DELETE FROM refund_requests WHERE goodwill`,
+		fields: []formField{{name: "cents", input: "2000", hidden: true}, {name: "credits", input: "500", hidden: true},
+			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
 	{action: "POST /account", user: "low", path: "/account", button: "#profile-save", fields: []formField{
 		{name: "name", input: "Ada", valid: nameInputs}, {name: "locale", input: "{locale}"}}},
 	{action: "POST /account/letters", user: "low", path: "/account", button: "#letters-save", fields: []formField{

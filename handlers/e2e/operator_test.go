@@ -41,10 +41,10 @@ INSERT INTO audit_log (actor, action, user_id, detail, created_at)
 `
 
 // startWithData starts a server whose database holds operatorData.
-func startWithData(t *testing.T) (*site, *gorm.DB) {
+func startWithData(t *testing.T, env ...string) (*site, *gorm.DB) {
 	t.Helper()
 	database := dbtest.URL(t)
-	s := start(t, "DATABASE_URL="+database)
+	s := start(t, append(env, "DATABASE_URL="+database)...)
 	db, err := postgres.Open(database, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func newStateFixture(t *testing.T, locales ...string) *stateFixture {
 	for _, locale := range locales {
 		fx.visitors[locale] = map[string]*visitor{}
 	}
-	fx.site, fx.db = startWithData(t)
+	fx.site, fx.db = startWithData(t, "GOODWILL_DAYS=60", "GOODWILL_UNUSED_PERCENT=1")
 	for locale, visitors := range fx.visitors {
 		for _, name := range slices.Sorted(maps.Keys(userNames)) {
 			visitors[name] = newVisitor(fx.site, locale)

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -13,9 +12,6 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 )
-
-// refundTimeout is how long an admin waits for Stripe. After it, the worker sends the refund, and the page says so.
-const refundTimeout = 6 * time.Second
 
 // Refund gives back a part or all of a purchase's payment.
 type Refund struct {
@@ -59,14 +55,7 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 	if err != nil {
 		return models.RefundRequest{}, err
 	}
-	inTime, cancel := context.WithTimeout(ctx, refundTimeout)
-	defer cancel()
-	sent, err := s.Purchase.SendRefund(inTime, request)
-	if err != nil { // the request is stored, and the worker sends it
-		s.Log.WarnContext(ctx, "refund is left to the worker", "refund_request", request.ID, "err", err)
-		return request, nil
-	}
-	return sent, nil
+	return s.Purchase.SendRefundNow(ctx, request), nil
 }
 
 func auditRefund(tx models.Tx, r Refund, p models.Purchase, request models.RefundRequest) error {

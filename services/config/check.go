@@ -18,6 +18,7 @@ func (c *Config) check(p *problems) {
 	c.checkSignIn(p)
 	c.checkAdmins(p)
 	c.checkMail(p)
+	c.checkGoodwill(p)
 	c.checkGate(p)
 	c.checkObservation(p)
 }

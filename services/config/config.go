@@ -69,6 +69,9 @@ type Config struct {
 
 	WithdrawalAutoRefund bool `env:"WITHDRAWAL_AUTO_REFUND"` // clean withdrawals are refunded without a person
 
+	GoodwillDays    int `env:"GOODWILL_DAYS"`                           // after the payment, in which buyers may have unused credits refunded; 0: never
+	GoodwillPercent int `env:"GOODWILL_UNUSED_PERCENT" envDefault:"50"` // of a purchase that must be unused for that
+
 	SMTPURL      Secret `env:"SMTP_URL"`      // the mail server; empty: no letter is sent
 	MailFrom     string `env:"MAIL_FROM"`     // the sender of letters
 	SupportEmail string `env:"SUPPORT_EMAIL"` // for questions of users, in letters

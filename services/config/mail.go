@@ -5,6 +5,22 @@ import (
 	"net/url"
 )
 
+// Bounds of GOODWILL_DAYS. Within the withdrawal period of 14 days, buyers withdraw instead.
+const (
+	fewestGoodwillDays = 15
+	mostGoodwillDays   = 3650
+)
+
+// checkGoodwill checks what is refunded on request.
+func (c *Config) checkGoodwill(p *problems) {
+	if c.GoodwillDays != 0 && (c.GoodwillDays < fewestGoodwillDays || c.GoodwillDays > mostGoodwillDays) {
+		p.add("GOODWILL_DAYS", "must be 0, or a number from 15 to 3650: in the first 14 days, buyers can withdraw")
+	}
+	if c.GoodwillPercent < 1 || c.GoodwillPercent > 100 {
+		p.add("GOODWILL_UNUSED_PERCENT", "must be a number from 1 to 100")
+	}
+}
+
 // checkMail checks the settings of letters. Without SMTP_URL none is sent.
 func (c *Config) checkMail(p *problems) {
 	if c.SMTPURL != "" {

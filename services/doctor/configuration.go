@@ -69,6 +69,10 @@ func advice(p config.Problem) string {
 		return "doctor.configuration.webhook_private"
 	case "OIDC_ISSUER":
 		return "doctor.configuration.oidc_issuer"
+	case "GOODWILL_DAYS":
+		return "doctor.configuration.goodwill_days"
+	case "GOODWILL_UNUSED_PERCENT":
+		return "doctor.configuration.goodwill_percent"
 	case "ADMIN_EMAILS":
 		return "doctor.configuration.admin_emails"
 	case "IMPRINT_URL", "TERMS_URL", "PRIVACY_URL":

@@ -76,6 +76,8 @@ const (
 	MoveLapsed          Problem = "move_lapsed"
 	MovedSince          Problem = "moved_since"
 	RefundedSince       Problem = "refunded_since"
+	GoodwillOver        Problem = "goodwill_over"    // no refund is offered, or not any more
+	GoodwillChanged     Problem = "goodwill_changed" // another amount is offered than the form shows
 	RefundRange         Problem = "refund_range"
 	AmountUnreadable    Problem = "amount_unreadable"
 	CaptureRange        Problem = "capture_range"
@@ -158,7 +160,8 @@ func Problems() []Problem {
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid,
 		SignInFailed, SignInExpired, KeyMissing,
 		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, RefundRange, AmountUnreadable,
+		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, GoodwillOver, GoodwillChanged,
+		RefundRange, AmountUnreadable,
 		CaptureRange, TTLRange, EmailInvalid, StillRunning, OutcomeUnknown,
 		CallerUnknown, UserUnknown,
 		KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,

@@ -28,6 +28,7 @@ var (
 	SignInReturn = Rule{Name: "sign_in_return", Count: 60, Window: time.Minute, InAll: 3000}
 	WrongKey     = Rule{Name: "wrong_key", Count: 20, Window: time.Minute}
 	Checkout     = Rule{Name: "checkout", Count: 10, Window: time.Minute}
+	Refund       = Rule{Name: "refund", Count: 10, Window: time.Hour}
 	Receipt      = Rule{Name: "receipt", Count: 20, Window: time.Minute}
 	Poll         = Rule{Name: "poll", Count: 30, Window: time.Minute} // each request asks Stripe about a payment
 	Spend        = Rule{Name: "spend", Count: 60, Window: time.Minute}
@@ -42,8 +43,8 @@ var (
 
 // Rules lists every rule.
 func Rules() []Rule {
-	return []Rule{SignIn, SignInReturn, WrongKey, Checkout, Receipt, Poll, Spend, Account, Export, HistoryFile, AdminWrite,
-		Reconcile, DeniedLine}
+	return []Rule{SignIn, SignInReturn, WrongKey, Checkout, Refund, Receipt, Poll, Spend, Account, Export, HistoryFile,
+		AdminWrite, Reconcile, DeniedLine}
 }
 
 // Sender is whose actions a rule counts: a signed-in user or, for anonymous requests, an address.

@@ -13,6 +13,7 @@ type BuyerPage struct {
 	Entries []models.CreditTransaction // oldest first
 	PayURL  string                     // where it can still be paid; empty when it cannot
 	Receipt bool                       // Stripe has an invoice or a receipt
+	Offer   models.RefundOffer         // for the unused credits
 }
 
 // BuyerPage reads one purchase of one user.
@@ -25,6 +26,10 @@ func (s *Service) BuyerPage(ctx context.Context, userID int64, id string) (page 
 		return page, err
 	}
 	page.Entries, err = (&ledger.Service{DB: s.DB}).OfPurchase(ctx, id, userID)
+	if err != nil {
+		return page, err
+	}
+	page.Offer, err = s.Offer(ctx, page.Detail)
 	page.PayURL, page.Receipt = s.PayURL(page.Purchase), HasReceipt(page.Purchase)
 	return page, err
 }

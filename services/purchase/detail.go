@@ -132,6 +132,12 @@ func (d Detail) Unused(available models.Credits) models.Credits {
 	return max(min(available-d.PendingCredits(), d.CreditsGranted-returnedCredits(d.Purchase, d.back)), 0)
 }
 
+// Used returns how many credits of this purchase the buyer has used, given the credits that the buyer can spend now.
+func (d Detail) Used(available models.Credits) models.Credits {
+	left := d.CreditsGranted - returnedCredits(d.Purchase, d.back)
+	return left - min(max(available, 0), left)
+}
+
 // Proposal returns how much to refund for the unused credits. Units: cents of the payment's currency.
 func (d Detail) Proposal(available models.Credits) models.Cents {
 	return propose(d.Purchase, d.back, d.Unused(available), d.Left())

@@ -2,6 +2,7 @@ package purchase
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/resume-matcher/credits/models"
@@ -45,8 +46,24 @@ func tellWithdrawn(tx models.Tx, p models.Purchase, w *models.Withdrawal, entry 
 	if args.Consent = nil; w.UsedCredits != nil {
 		args.Used = *w.UsedCredits
 	}
+	recipient, err := addressOfDeleted(tx, p.UserID, w.Email)
+	if err != nil {
+		return err
+	}
 	return mail.Add(tx, mail.Letter{Kind: models.LetterWithdrawalRefunded, Locale: p.Locale, UserID: &p.UserID,
-		About: w.ID.String() + " " + strconv.FormatInt(entry.ID, 10), Args: args})
+		Recipient: recipient, About: w.ID.String() + " " + strconv.FormatInt(entry.ID, 10), Args: args})
+}
+
+// addressOfDeleted returns the declared address if the account that it would be read from is deleted, else nothing.
+func addressOfDeleted(tx models.Tx, userID int64, declared string) (recipient string, err error) {
+	var deleted bool
+	if err := tx.Raw(`SELECT deleted_at IS NOT NULL FROM users WHERE id = ?`, userID).Scan(&deleted).Error; err != nil {
+		return "", fmt.Errorf("recipient of a letter to user %d: %w", userID, err)
+	}
+	if deleted {
+		recipient = declared
+	}
+	return recipient, nil
 }
 
 // tellUnpaid stores the letter about a bank's payment that is under way or has failed; other states need none.

@@ -55,7 +55,8 @@ func Movable(p models.Purchase, from, to models.User) (models.Credits, error) {
 //
 // Locks: the payment, the purchase, then the admin and both users by ascending id.
 // Idempotent: a purchase that has moved from From to To already stays as it is.
-// Errors: those of Movable; fault.NotFound; fault.Conflict with fault.MovedSince when a third user owns it.
+// Errors: those of Movable; fault.NotFound; fault.Conflict with fault.MovedSince when a third user owns it, or
+// while a refund that the owner asked for is on its way.
 func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	p, err := lockPaid(tx, o.PurchaseID)
 	if err != nil {
@@ -75,6 +76,9 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	if m.Credits, err = Movable(p, m.From, users[o.To]); err != nil {
 		return Moved{}, err
 	}
+	if err := checkNoGoodwill(tx, p); err != nil {
+		return Moved{}, err
+	}
 	if err := ReleaseWithdrawn(tx, p); err != nil { // the new owner's credits are held below
 		return Moved{}, err
 	}
@@ -88,6 +92,22 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 		return Moved{}, err
 	}
 	return m, HoldWithdrawn(tx, m.Purchase)
+}
+
+// checkNoGoodwill verifies that no refund holds credits of the purchase's owner.
+//
+// Errors: fault.Conflict.
+func checkNoGoodwill(tx models.Tx, p models.Purchase) error {
+	var pending bool
+	err := tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE purchase_id = ? AND status = 'pending' AND goodwill)`,
+		p.ID).Scan(&pending).Error
+	switch {
+	case err != nil:
+		return fmt.Errorf("refund of purchase %s: %w", p.ID, err)
+	case pending:
+		return errDecided
+	}
+	return nil
 }
 
 // reassign makes a user the owner of purchases and of their withdrawals. It replaces the idempotency keys, which belong

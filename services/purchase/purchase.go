@@ -24,6 +24,7 @@ type Service struct {
 	AppURL   string // public origin, without a trailing slash
 	Livemode bool   // the Stripe key moves real money
 	Tax      Tax
+	Goodwill Goodwill
 	Now      func() time.Time
 	Log      *slog.Logger
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -22,6 +23,8 @@ const (
 	// keyLife is how long Stripe is sure to know an idempotency key; it forgets keys after 24 hours.
 	// Source: https://docs.stripe.com/api/idempotent_requests
 	keyLife = 23 * time.Hour
+	// refundWait is how long a form waits for Stripe. After it, the worker sends the refund, and the page says so.
+	refundWait = 6 * time.Second
 	// refundBatch bounds the refunds that are sent in a row.
 	refundBatch = 20
 )
@@ -42,7 +45,7 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	made, err := s.makeRefund(ctx, request, p)
 	switch {
 	case err == nil:
-		return s.bookRefund(context.WithoutCancel(ctx), request, RefundOf(made))
+		return s.bookRefund(context.WithoutCancel(ctx), request, p, RefundOf(made))
 	case refusedRefund(err):
 		request.Status = models.RefundRefused
 	case errors.Is(err, models.CauseKeySpent):
@@ -52,18 +55,43 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 	request.LastError = models.CauseOf(err)
 	s.Log.WarnContext(ctx, "refund failed", "purchase_id", p.ID, "refund_request", request.ID, "status", request.Status,
 		"err", err)
-	return request, saveRequest(s.DB.WithContext(context.WithoutCancel(ctx)), request)
+	return request, postgres.Transaction(context.WithoutCancel(ctx), s.DB, func(tx models.Tx) error {
+		if err := saveRequest(tx.DB, request); err != nil || request.Status == models.RefundPending {
+			return err
+		}
+		return endHold(tx, p.UserID, request.HoldID)
+	})
 }
 
-// bookRefund saves that Stripe made the refund, and books it.
-func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, refund Refund,
+// SendRefundNow sends a stored request while a form waits for it, and leaves it to the worker if Stripe does not answer
+// in time or the answer cannot be booked.
+func (s *Service) SendRefundNow(ctx context.Context, request models.RefundRequest) models.RefundRequest {
+	inTime, cancel := context.WithTimeout(ctx, refundWait)
+	defer cancel()
+	sent, err := s.SendRefund(inTime, request)
+	if err != nil {
+		s.Log.WarnContext(ctx, "refund is left to the worker", "refund_request", request.ID, "err", err)
+		return request
+	}
+	return sent
+}
+
+// bookRefund saves that Stripe made the refund, books it, and then frees what the request held of it.
+func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, p models.Purchase, refund Refund,
 ) (models.RefundRequest, error) {
 	request.Status, request.RefundID, request.LastError = models.RefundSent, refund.ID, ""
 	err := s.WithFacts(ctx, refund, false, func(tx models.Tx, facts StripeFacts) ([]models.CreditTransaction, error) {
 		if err := saveRequest(tx.DB, request); err != nil {
 			return nil, err
 		}
-		return s.Book(tx, refund, facts, "")
+		rows, err := s.Book(tx, refund, facts, "")
+		if err != nil && !errors.As(err, new(ReviewError)) {
+			return nil, err
+		}
+		if e := endHold(tx, p.UserID, request.HoldID); e != nil {
+			return nil, e
+		}
+		return rows, err
 	})
 	if err == nil {
 		s.Log.InfoContext(ctx, "refund made", "purchase_id", request.PurchaseID, "refund_request", request.ID,

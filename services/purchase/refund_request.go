@@ -21,7 +21,8 @@ type RefundOrder struct {
 	Seen       models.Cents // refunded or pending when the form was rendered, so that two admins cannot both refund
 	Waiting    bool         // the purchase was in review when the form was rendered
 	Note       string
-	Key        string // idempotency key of the form
+	Key        string     // idempotency key of the form
+	Hold       *uuid.UUID // reserves the credits of a buyer who asks for goodwill; nil for all others
 }
 
 // RequestRefund stores the request for a refund. SendRefund then makes the refund or, if the process dies first, the
@@ -43,14 +44,14 @@ func RequestRefund(tx models.Tx, o RefundOrder, now time.Time,
 	if err != nil {
 		return request, p, false, fmt.Errorf("lock purchase %s: %w", o.PurchaseID, err)
 	}
-	err = tx.Where("purchase_id = ? AND idempotency_key = ?", o.PurchaseID, o.Key).Take(&request).Error
+	earlier, err := requestByKey(tx, o.PurchaseID, o.Key)
 	switch {
-	case err == nil && (request.AmountCents != o.Cents || request.Note != o.Note):
-		return request, p, false, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
-	case err == nil:
-		return request, p, true, nil
-	case !errors.Is(err, gorm.ErrRecordNotFound):
-		return request, p, false, fmt.Errorf("look up refund request: %w", err)
+	case err != nil:
+		return request, p, false, err
+	case earlier != nil && (earlier.AmountCents != o.Cents || earlier.Note != o.Note):
+		return *earlier, p, false, fault.Because(fault.Conflict, fault.KeyUsedOtherwise)
+	case earlier != nil:
+		return *earlier, p, true, nil
 	}
 	back, err := returnedWithPending(tx.DB, p)
 	if err != nil {
@@ -72,6 +73,7 @@ func RequestRefund(tx models.Tx, o RefundOrder, now time.Time,
 	}
 	request = models.RefundRequest{
 		ID: uuid.New(), PurchaseID: p.ID, IdempotencyKey: o.Key, AmountCents: o.Cents, Note: o.Note,
+		Goodwill: o.Hold != nil, HoldID: o.Hold,
 		Status: models.RefundPending, NextAttemptAt: now.Add(refundPause), CreatedAt: now, UpdatedAt: now,
 	}
 	if o.ActorID != 0 {
@@ -81,6 +83,19 @@ func RequestRefund(tx models.Tx, o RefundOrder, now time.Time,
 		return request, p, false, fmt.Errorf("store refund request: %w", err)
 	}
 	return request, p, false, nil
+}
+
+// requestByKey returns the refund request that a key made before, or nil.
+func requestByKey(tx models.Tx, purchaseID uuid.UUID, key string) (*models.RefundRequest, error) {
+	var rows []models.RefundRequest
+	err := tx.Where("purchase_id = ? AND idempotency_key = ?", purchaseID, key).Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("look up refund request: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return &rows[0], nil
 }
 
 // lockUserKeys locks the keys of the users that the request and its audit entry refer to, by ascending id. Otherwise

@@ -1,20 +1,13 @@
 package purchase
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
-
-// withdrawnHoldLife outlasts every withdrawal: its hold ends with it, never by time.
-const withdrawnHoldLife = 100 * 365 * 24 * time.Hour
 
 // BeginWithdrawal records how many credits of a purchase were used when its withdrawal was declared, and reserves the
 // unused ones. Credits in holds of running work count as used.
@@ -25,10 +18,14 @@ func BeginWithdrawal(tx models.Tx, p models.Purchase) error {
 	if err != nil {
 		return err
 	}
-	left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
-	used := left - min(max(user.Available(), 0), left)
-	err = tx.Exec(`UPDATE withdrawals SET used_credits = ?, running_credits = ? WHERE purchase_id = ?`, used,
-		min(used, user.CreditsHeld), p.ID).Error
+	back, err := returnedWithPending(tx.DB, p)
+	if err != nil {
+		return err
+	}
+	used := Detail{Purchase: p, back: back}.Used(user.Available())
+	err = tx.Exec(`UPDATE withdrawals SET used_credits = @used, running_credits = least(@used, (SELECT coalesce(sum(credits), 0)
+			FROM holds WHERE user_id = @user AND status = 'open' AND NOT `+models.RefundHoldSQL+`))
+		WHERE purchase_id = @id`, map[string]any{"used": used, "user": p.UserID, "id": p.ID}).Error
 	if err != nil {
 		return fmt.Errorf("record the use of purchase %s: %w", p.ID, err)
 	}
@@ -44,7 +41,7 @@ func HoldWithdrawn(tx models.Tx, p models.Purchase) error {
 	if err != nil || w == nil || w.UsedCredits == nil {
 		return err
 	}
-	if err := endWithdrawnHold(tx, p.UserID, w.HoldID); err != nil {
+	if err := endHold(tx, p.UserID, w.HoldID); err != nil {
 		return err
 	}
 	user, err := ledger.Lock(tx, p.UserID)
@@ -55,18 +52,9 @@ func HoldWithdrawn(tx models.Tx, p models.Purchase) error {
 	if held <= 0 || user.DeletedAt != nil {
 		return saveWithdrawnHold(tx, w.ID, nil)
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("hold id: %w", err)
-	}
-	about, err := json.Marshal(map[string]string{"purchase_id": p.ID.String()})
+	id, err := hold(tx, p, models.ReasonWithdrawal, held)
 	if err != nil {
 		return err
-	}
-	op := &ledger.HoldOp{ID: id, UserID: user.ID, Feature: models.ReasonWithdrawal, Credits: held, TTL: withdrawnHoldLife,
-		Metadata: about}
-	if err := errors.Join(ledger.Apply(tx, op), op.Err()); err != nil {
-		return fmt.Errorf("hold the credits of withdrawal %s: %w", w.ID, err)
 	}
 	return saveWithdrawnHold(tx, w.ID, &id)
 }
@@ -79,7 +67,7 @@ func ReleaseWithdrawn(tx models.Tx, p models.Purchase) error {
 	if err != nil || w == nil || w.HoldID == nil {
 		return err
 	}
-	if err := endWithdrawnHold(tx, p.UserID, w.HoldID); err != nil {
+	if err := endHold(tx, p.UserID, w.HoldID); err != nil {
 		return err
 	}
 	return saveWithdrawnHold(tx, w.ID, nil)
@@ -96,21 +84,6 @@ func openWithdrawal(tx models.Tx, purchaseID uuid.UUID) (*models.Withdrawal, err
 		return nil, nil
 	}
 	return &rows[0], nil
-}
-
-// endWithdrawnHold releases a hold, if there is one. The deletion of an account has ended it already.
-func endWithdrawnHold(tx models.Tx, userID int64, hold *uuid.UUID) error {
-	if hold == nil {
-		return nil
-	}
-	op := &ledger.ReleaseOp{UserID: userID, ID: *hold}
-	if err := ledger.Apply(tx, op); err != nil {
-		return fmt.Errorf("release hold %s of a withdrawal: %w", hold, err)
-	}
-	if err := op.Err(); err != nil && !fault.Is(err, fault.NotFound) {
-		return fmt.Errorf("release hold %s of a withdrawal: %w", hold, err)
-	}
-	return nil
 }
 
 func saveWithdrawnHold(tx models.Tx, withdrawalID uuid.UUID, hold *uuid.UUID) error {
@@ -148,7 +121,7 @@ func settleWithdrawn(tx models.Tx, p models.Purchase, cameBack bool) ([]models.C
 func waive(tx models.Tx, p models.Purchase, w models.Withdrawal) ([]models.CreditTransaction, error) {
 	change := w.Waived(p) - w.WaivedCredits
 	if change < 0 { // a correction must not overdraw
-		if err := endWithdrawnHold(tx, p.UserID, w.HoldID); err != nil {
+		if err := endHold(tx, p.UserID, w.HoldID); err != nil {
 			return nil, err
 		}
 		user, err := ledger.Lock(tx, p.UserID)

@@ -66,7 +66,7 @@ func (s *Service) Withdrawable(p models.Purchase) bool {
 		return false
 	}
 	return (p.Status == models.PurchasePaid || p.Status == models.PurchaseAwaitingPayment) &&
-		s.Now().Before(PeriodEnd(p.CreatedAt))
+		s.Now().Before(purchase.PeriodEnd(p.CreatedAt))
 }
 
 // Declare stores a declaration, and reserves the unused credits of its purchase. It moves no money: a worker or an

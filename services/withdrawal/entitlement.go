@@ -11,7 +11,7 @@ import (
 // Entitlement computes what an open declaration entitles the consumer to.
 func (s *Service) Entitlement(ctx context.Context, w models.Withdrawal) (models.Entitlement, error) {
 	if w.PurchaseID == nil {
-		return models.Entitlement{DueOn: DueOn(w.ReceivedAt), Missing: []models.Missing{models.MissingPurchase}}, nil
+		return models.Entitlement{DueOn: purchase.DueOn(w.ReceivedAt), Missing: []models.Missing{models.MissingPurchase}}, nil
 	}
 	d, err := s.Purchases.Detail(ctx, w.PurchaseID.String())
 	if err != nil {
@@ -20,14 +20,22 @@ func (s *Service) Entitlement(ctx context.Context, w models.Withdrawal) (models.
 	return Entitle(w, d), nil
 }
 
+// Preview computes what a declaration about a purchase would entitle its buyer to now, given the credits that they can
+// spend.
+func (s *Service) Preview(d purchase.Detail, available models.Credits) models.Entitlement {
+	used := d.Used(available)
+	return Entitle(models.Withdrawal{PurchaseID: &d.ID, ReceivedAt: s.Now(), UsedCredits: &used}, d)
+}
+
 // Entitle computes what an open declaration about a purchase entitles the consumer to. With the buyer's consent, the
 // used credits are paid for, in proportion to the price; without it, all that is left of the payment goes back. What
 // the bank took for a dispute is not refunded as well.
 //
 // Source: §§ 357 Abs. 1, 357a Abs. 2 BGB
 func Entitle(w models.Withdrawal, d purchase.Detail) models.Entitlement {
-	e := models.Entitlement{DueOn: DueOn(w.ReceivedAt), Full: !d.Consent.Complete(), Paid: d.PaidCents,
-		Refunded: d.Refunded, Currency: d.PaymentCurrency(), Granted: d.CreditsGranted, Unused: w.Unused(d.Purchase)}
+	e := models.Entitlement{DueOn: purchase.DueOn(w.ReceivedAt), Full: !d.Consent.Complete(), Paid: d.PaidCents,
+		Refunded: d.Refunded, Currency: d.PaymentCurrency(), Granted: d.CreditsGranted,
+		Unused: max(w.Unused(d.Purchase)-d.PendingCredits(), 0)}
 	if w.UsedCredits != nil {
 		e.Used = *w.UsedCredits
 	}
@@ -43,10 +51,10 @@ func Entitle(w models.Withdrawal, d purchase.Detail) models.Entitlement {
 	}{
 		{w.Reworded, models.MissingWording},
 		{d.Status != models.PurchasePaid, models.MissingPayment},
-		{!w.ReceivedAt.Before(PeriodEnd(d.CreatedAt)), models.MissingTime},
+		{!w.ReceivedAt.Before(purchase.PeriodEnd(d.CreatedAt)), models.MissingTime},
 		{w.UsedCredits == nil, models.MissingUse},
 		{w.RunningCredits > 0 && !e.Full, models.MissingResult},
-		{slices.ContainsFunc(d.Disputes, disputed), models.MissingDispute},
+		{slices.ContainsFunc(d.Disputes, models.StripeDispute.MayTake), models.MissingDispute},
 		{refused, models.MissingRefund},
 		{e.Cents == 0 && !e.Sending, models.MissingAmount},
 	} {
@@ -56,9 +64,6 @@ func Entitle(w models.Withdrawal, d purchase.Detail) models.Entitlement {
 	}
 	return e
 }
-
-// disputed reports whether a dispute has the money, or may take it.
-func disputed(d models.StripeDispute) bool { return d.Status != "won" && d.Status != "warning_closed" }
 
 // refundState reports whether the refund of a withdrawal is on its way, or was refused.
 func refundState(w models.Withdrawal, d purchase.Detail) (sending, refused bool) {

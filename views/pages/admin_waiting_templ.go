@@ -404,7 +404,7 @@ func (d WaitingItemData) path() string { return waitingPath(d.Locale, d.Item) }
 // waitingPath returns the page on which a person decides about an item.
 func waitingPath(locale string, w models.Waiting) string {
 	switch {
-	case w.Kind == models.WaitingPurchase || w.PurchaseID != nil && slices.Contains(w.Cause.Decisions(), models.DecisionShare):
+	case w.Kind == models.WaitingPurchase || w.Kind == models.WaitingRefund || w.PurchaseID != nil && slices.Contains(w.Cause.Decisions(), models.DecisionShare):
 		return adminPurchasePath(locale, *w.PurchaseID)
 	case w.Kind == models.WaitingFinding:
 		return localPath(locale, "/admin/findings/"+url.PathEscape(w.ID))

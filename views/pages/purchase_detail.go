@@ -27,13 +27,19 @@ func buyerStory(ctx context.Context, p models.Purchase) string {
 	return locales.T(ctx, key, facts)
 }
 
-// moneyStory lists each refund and dispute in a sentence.
+// moneyStory lists each refund, requested refund and dispute in a sentence.
 func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
 	var all []string
 	for _, r := range d.Refunds {
 		all = append(all, locales.T(ctx, "purchase_detail.refund."+r.Status,
 			locales.Args{"amount": components.Money(ctx, r.Amount, r.Currency),
 				"date": components.DateTime(ctx, r.UpdatedAt)}))
+	}
+	for _, r := range d.Requests {
+		if r.Status == models.RefundPending || r.Goodwill && r.Status == models.RefundRefused {
+			all = append(all, locales.T(ctx, "purchase_detail.request."+string(r.Status),
+				locales.Args{"amount": components.Money(ctx, r.AmountCents, d.Purchase.PaymentCurrency())}))
+		}
 	}
 	for _, dispute := range d.Disputes {
 		all = append(all, locales.T(ctx, "purchase_detail.dispute."+dispute.Status,

@@ -18,6 +18,7 @@ FROM (VALUES
     ('buyer', 'back', 'returned', 1, 0, 0, now() - interval '90 days'),
     ('buyer', 'foreign', 'foreign', 1, 0, 0, now() - interval '100 days'),
     ('buyer', 'paid', 'paid', 100, 0, 0, now() - interval '5 days'),
+    ('buyer', 'kept', 'paid', 1, 0, 0, now() - interval '45 days'),
     ('buyer', 'partly', 'paid', 1, 250, 0, now() - interval '6 days'),
     ('buyer', 'returned', 'paid', 1, 500, 0, now() - interval '40 days'),
     ('buyer', 'disputed', 'paid', 1, 0, 500, now() - interval '50 days'),

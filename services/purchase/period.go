@@ -1,4 +1,4 @@
-package withdrawal
+package purchase
 
 import (
 	"sync"
@@ -8,10 +8,10 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// days is the length of the withdrawal period, and of the seller's time to refund.
+// WithdrawalDays is the length of the withdrawal period, and of the seller's time to refund.
 //
 // Source: §§ 355 Abs. 2, 357 Abs. 1 BGB
-const days = 14
+const WithdrawalDays = 14
 
 // germany is models.LegalZone, wherever the buyer is.
 var germany = sync.OnceValue(func() *time.Location {
@@ -28,11 +28,11 @@ var germany = sync.OnceValue(func() *time.Location {
 // Source: §§ 187 Abs. 1, 188 Abs. 1, 355 Abs. 2 BGB
 func PeriodEnd(ordered time.Time) time.Time {
 	y, m, d := ordered.In(germany()).Date()
-	return time.Date(y, m, d+days+1, 0, 0, 0, 0, germany())
+	return time.Date(y, m, d+WithdrawalDays+1, 0, 0, 0, 0, germany())
 }
 
 // DueOn returns the last day on which the money must be refunded, at noon in Germany.
 func DueOn(received time.Time) time.Time {
 	y, m, d := received.In(germany()).Date()
-	return time.Date(y, m, d+days, 12, 0, 0, 0, germany())
+	return time.Date(y, m, d+WithdrawalDays, 12, 0, 0, 0, germany())
 }

@@ -1,0 +1,49 @@
+package purchase
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
+)
+
+// refundHoldLife outlasts every refund and withdrawal: their holds end with them, never by time.
+const refundHoldLife = 100 * 365 * 24 * time.Hour
+
+// hold reserves credits of a purchase's buyer for its refund.
+func hold(tx models.Tx, p models.Purchase, reason models.Reason, credits models.Credits) (uuid.UUID, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return id, fmt.Errorf("hold id: %w", err)
+	}
+	about, err := json.Marshal(map[string]string{"purchase_id": p.ID.String()})
+	if err != nil {
+		return id, err
+	}
+	op := &ledger.HoldOp{ID: id, UserID: p.UserID, Feature: reason, Credits: credits, TTL: refundHoldLife, Metadata: about}
+	if err := errors.Join(ledger.Apply(tx, op), op.Err()); err != nil {
+		return id, fmt.Errorf("hold %d credits of purchase %s: %w", credits, p.ID, err)
+	}
+	return id, nil
+}
+
+// endHold releases a hold, if there is one.
+func endHold(tx models.Tx, userID int64, hold *uuid.UUID) error {
+	if hold == nil {
+		return nil
+	}
+	op := &ledger.ReleaseOp{UserID: userID, ID: *hold}
+	if err := ledger.Apply(tx, op); err != nil {
+		return fmt.Errorf("release hold %s of a refund: %w", hold, err)
+	}
+	if err := op.Err(); err != nil && !fault.Is(err, fault.NotFound) {
+		return fmt.Errorf("release hold %s of a refund: %w", hold, err)
+	}
+	return nil
+}
