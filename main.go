@@ -144,8 +144,10 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if err := p.PreparePrices(ctx, prices); err != nil {
 		return nil, nil, err
 	}
-	accounts := &account.Service{DB: db, Purchase: buy, Shared: p.Config.ResumeMatcher.Household(), Now: models.Now,
+	withdrawals := &withdrawal.Service{DB: db, Purchases: buy, Automatic: p.Config.WithdrawalAutoRefund, Now: models.Now,
 		Log: p.Log}
+	accounts := &account.Service{DB: db, Purchase: buy, Withdrawal: withdrawals, Now: models.Now, Log: p.Log,
+		Shared: p.Config.ResumeMatcher.Household()}
 	signIn, err := p.SignIn(ctx, db, secrets, accounts.Claim)
 	if err != nil {
 		return nil, nil, err
@@ -155,18 +157,17 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Livemode: p.Config.Livemode(), Now: models.Now, Log: p.Log}
 	keys := apikey.New(db, limits, p.Log, nil)
 	h := &handlers.Handler{
-		Sessions: handlers.NewSessions(sessions, secrets, p.Config.Secure()),
-		Limits:   limits,
-		Auth:     signIn,
-		Keys:     keys,
-		Purchase: buy,
-		Catalog:  prices,
-		Withdrawal: &withdrawal.Service{DB: db, Purchases: buy, Automatic: p.Config.WithdrawalAutoRefund, Now: models.Now,
-			Log: p.Log},
-		Account:   accounts,
-		Reconcile: &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
-		Spend:     &spend.Service{DB: db, Log: p.Log},
-		Ledger:    &ledger.Service{DB: db},
+		Sessions:   handlers.NewSessions(sessions, secrets, p.Config.Secure()),
+		Limits:     limits,
+		Auth:       signIn,
+		Keys:       keys,
+		Purchase:   buy,
+		Catalog:    prices,
+		Withdrawal: withdrawals,
+		Account:    accounts,
+		Reconcile:  &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
+		Spend:      &spend.Service{DB: db, Log: p.Log},
+		Ledger:     &ledger.Service{DB: db},
 		Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys,
 			Log: p.Log},
 		Webhook:  events,

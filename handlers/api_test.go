@@ -58,15 +58,17 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	limits := limit.New(db, nil)
+	withdrawals := &withdrawal.Service{DB: db, Now: models.Now, Log: quiet}
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
 		Sessions: NewSessions(signIn.Sessions(), testSecrets, false), Auth: signIn,
 		Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
 		Catalog: &catalog.Service{DB: db, Log: quiet},
 		Ledger:  &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet},
-		Admin:      &admin.Service{DB: db, Log: quiet},
-		Account:    &account.Service{DB: db, Now: models.Now, Log: quiet},
-		Withdrawal: &withdrawal.Service{DB: db, Now: models.Now, Log: quiet},
+		Admin: &admin.Service{DB: db, Log: quiet},
+		Account: &account.Service{DB: db, Purchase: &purchase.Service{DB: db, Now: models.Now, Log: quiet},
+			Withdrawal: withdrawals, Now: models.Now, Log: quiet},
+		Withdrawal: withdrawals,
 		Reconcile:  &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
 		Mail:       &mail.Service{DB: db, Now: models.Now, Log: quiet},
 	}

@@ -19,8 +19,7 @@ const (
 	HoldExpired  HoldStatus = "expired"  // freed when its time was over
 )
 
-// RefundHoldSQL is the condition of a hold that reserves credits for a refund, not for a feature. It lasts until the
-// refund or withdrawal has ended, also when the account is deleted.
+// RefundHoldSQL is the condition of a hold that reserves credits for a refund, not for a feature.
 const RefundHoldSQL = `feature IN ('refund', 'withdrawal')`
 
 // HoldStatuses lists every status. A test checks that each has a text.

@@ -127,6 +127,7 @@ var states = []pageState{
 	{name: "account-nameless", user: "short", path: "/account", status: 422, button: "#profile-save",
 		typed: []string{"name", ""}},
 	{name: "confirm", user: "short", path: "/confirm"},
+	{name: "account-delete-refund", user: "second", path: "/account/delete"},
 	{name: "delete", user: "holder", path: "/account/delete"},
 	{name: "delete-unproved", user: "short", path: "/account/delete"},
 	{name: "delete-debt", user: "debt", path: "/account/delete"},

@@ -10,15 +10,17 @@ import (
 
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // Service deletes, erases and removes accounts.
 type Service struct {
-	DB       *gorm.DB
-	Purchase *purchase.Service // deletes the account's customers at Stripe
-	Shared   bool              // the data in Resume Matcher belong to all users, so a deletion leaves them
-	Now      func() time.Time
-	Log      *slog.Logger
+	DB         *gorm.DB
+	Purchase   *purchase.Service   // refunds, and deletes the account's customers at Stripe
+	Withdrawal *withdrawal.Service // receives the declarations of users who delete their accounts
+	Shared     bool                // the data in Resume Matcher belong to all users, so a deletion leaves them
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Jobs erase deleted accounts and complete deletions over time. Any number of replicas may run them.

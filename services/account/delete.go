@@ -16,14 +16,17 @@ import (
 
 // DeletionPreview is what the deletion of an account would end, and what it would retain.
 type DeletionPreview struct {
-	Balance  models.Credits // negative for a debt
-	Holds    int64          // open holds
-	Held     models.Credits // in open holds
+	Balance  models.Credits // without what refunds hold; negative for a debt
+	Holds    int64          // open holds of features
+	Held     models.Credits // in them
 	Awaiting int64          // pending payments
 	Disputed bool           // a payment is disputed, so the account cannot be deleted now
 	Booked   bool           // entries or purchases must be retained
 	Resumes  bool           // Resume Matcher may have some
 	Until    time.Time      // the last day of retention
+	Refunds  []Refundable   `gorm:"-"` // what Refund requests
+
+	user models.User
 }
 
 // keepUntilSQL is the last day on which the bookings of user u must be retained; today when the user has none.
@@ -36,10 +39,13 @@ func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPr
 	db := s.DB.WithContext(ctx)
 	var rows []DeletionPreview
 	err := db.Raw(
-		`SELECT credits_balance AS balance, credits_held AS held, (SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open') AS holds,
+		`SELECT credits_balance - refunds.credits AS balance, credits_held - refunds.credits AS held,
+		(SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open' AND NOT `+models.RefundHoldSQL+`) AS holds,
 		EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id) AS booked,
 		NOT ? AND EXISTS (SELECT FROM gate_users WHERE user_id = u.id) AS resumes,
-		`+keepUntilSQL+` AS until FROM users u WHERE id = ? AND deleted_at IS NULL`, s.Shared, userID).Scan(&rows).Error
+		`+keepUntilSQL+` AS until FROM users u, LATERAL (SELECT coalesce(sum(credits), 0) AS credits FROM holds
+			WHERE user_id = u.id AND status = 'open' AND `+models.RefundHoldSQL+`) refunds
+		WHERE id = ? AND deleted_at IS NULL`, s.Shared, userID).Scan(&rows).Error
 	if err != nil {
 		return DeletionPreview{}, fmt.Errorf("preview the deletion of user %d: %w", userID, err)
 	}
@@ -50,12 +56,18 @@ func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPr
 	if d.Awaiting, err = purchase.CountAwaitingPayments(db, userID); err == nil {
 		d.Disputed, err = purchase.OpenDispute(db, userID)
 	}
+	if err == nil {
+		err = db.Where("id = ?", userID).Take(&d.user).Error
+	}
+	if err == nil {
+		d.Refunds, err = s.refundables(ctx, d.user)
+	}
 	return d, err
 }
 
 // Delete closes an account. Once it returns, no sign-in, spend or look-up by address reaches the account; EraseDue
-// then removes the remaining personal data. Entries and purchases stay, under the account's id. A sign-in with the
-// same identity, even a concurrent one, creates a new account.
+// then removes the remaining personal data. Entries and purchases stay, under the account's id, and refunds that were
+// requested before go on. A sign-in with the same identity, even a concurrent one, creates a new account.
 //
 // Locks: the identities, the user, then the holds. Idempotent: a missing or deleted account is no error.
 // Errors: fault.Conflict with fault.DeletionDispute.
@@ -146,8 +158,13 @@ func tellDeleted(tx models.Tx, user models.User) error {
 	var args mail.AccountDeleted
 	err := tx.Raw(`SELECT deleted_at, delete_after, delete_after > (deleted_at AT TIME ZONE 'UTC')::date FROM users WHERE id = ?`,
 		user.ID).Row().Scan(&args.At, &args.Until, &args.Retained)
+	if err == nil {
+		err = tx.Raw(`SELECT coalesce(nullif(p.paid_currency, ''), p.currency) AS currency, sum(r.amount_cents) AS cents
+			FROM refund_requests r JOIN purchases p ON p.id = r.purchase_id
+			WHERE p.user_id = ? AND r.goodwill AND r.status = 'pending' GROUP BY 1 ORDER BY 1`, user.ID).Scan(&args.Refunds).Error
+	}
 	if err != nil {
-		return fmt.Errorf("retention of user %d: %w", user.ID, err)
+		return fmt.Errorf("retention and refunds of user %d: %w", user.ID, err)
 	}
 	return mail.Add(tx, mail.Letter{Kind: models.LetterAccountDeleted, About: strconv.FormatInt(user.ID, 10),
 		UserID: &user.ID, Recipient: user.Email, Locale: user.Locale, Args: args})

@@ -7,24 +7,28 @@ import (
 )
 
 // CloseAccount drops a user's open holds and lets the rest of the balance lapse, with an entry that it returns if there
-// is a rest. Holds for refunds stay, with their credits, which the refunds take. A debt stays.
+// is a rest. Credits that were held for refunds stay in the balance until the refunds take them. A debt stays.
 //
 // Locks: the caller must have locked the user; the holds.
 func CloseAccount(tx models.Tx, userID int64) ([]models.CreditTransaction, error) {
-	err := tx.Exec(`DELETE FROM holds WHERE user_id = ? AND status = 'open' AND NOT `+models.RefundHoldSQL, userID).Error
+	var refunded models.Credits
+	err := tx.Raw(`SELECT coalesce(sum(credits), 0) FROM holds WHERE user_id = ? AND status = 'open' AND `+
+		models.RefundHoldSQL, userID).Scan(&refunded).Error
 	if err == nil {
-		err = tx.Exec(`UPDATE users SET updated_at = now(), credits_held = (SELECT coalesce(sum(credits), 0) FROM holds
-				WHERE user_id = users.id AND status = 'open')
-			WHERE id = ? AND credits_held <> 0`, userID).Error
+		err = tx.Exec(`DELETE FROM holds WHERE user_id = ? AND status = 'open'`, userID).Error
+	}
+	if err == nil {
+		err = tx.Exec(`UPDATE users SET credits_held = 0, updated_at = now() WHERE id = ? AND credits_held <> 0`, userID).
+			Error
 	}
 	if err != nil {
 		return nil, fmt.Errorf("drop the open holds of user %d: %w", userID, err)
 	}
 	user, err := Lock(tx, userID)
-	if err != nil || user.Available() <= 0 {
+	if err != nil || user.CreditsBalance <= refunded {
 		return nil, err
 	}
-	posted, err := Post(tx, Entry{UserID: userID, Delta: -user.Available(), Reason: models.ReasonManual,
+	posted, err := Post(tx, Entry{UserID: userID, Delta: refunded - user.CreditsBalance, Reason: models.ReasonManual,
 		Meta: models.Meta{Actor: "system"}})
 	return []models.CreditTransaction{posted.CreditTransaction}, err
 }
@@ -51,7 +55,7 @@ func Erase(tx models.Tx, userID, after int64) (int64, error) {
 		return last, nil
 	}
 	var left bool
-	if err := tx.Raw(`SELECT EXISTS (SELECT FROM holds WHERE user_id = ? AND status <> 'open')`, userID).Scan(&left).Error; err != nil {
+	if err := tx.Raw(`SELECT EXISTS (SELECT FROM holds WHERE user_id = ?)`, userID).Scan(&left).Error; err != nil {
 		return 0, fmt.Errorf("look for holds of user %d: %w", userID, err)
 	}
 	if left {

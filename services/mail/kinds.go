@@ -85,7 +85,7 @@ type Digest struct {
 	Waiting  int64          `json:"waiting"`  // open reviews when it was written
 }
 
-// Revenue is what was paid in one currency.
+// Revenue is a sum in one currency.
 type Revenue struct {
 	Currency string       `json:"currency"`
 	Cents    models.Cents `json:"cents"`
@@ -108,4 +108,6 @@ type AccountDeleted struct {
 	At       time.Time `json:"at"`
 	Retained bool      `json:"retained"` // bookings are
 	Until    time.Time `json:"until"`    // the last day of that
+
+	Refunds []Revenue `json:"refunds,omitempty"` // on their way
 }

@@ -33,7 +33,7 @@ func hold(tx models.Tx, p models.Purchase, reason models.Reason, credits models.
 	return id, nil
 }
 
-// endHold releases a hold, if there is one.
+// endHold releases a hold, if there is one. The deletion of an account has dropped it already.
 func endHold(tx models.Tx, userID int64, hold *uuid.UUID) error {
 	if hold == nil {
 		return nil

@@ -42,6 +42,10 @@ func accountDeleted(ctx context.Context, site Site, d mail.AccountDeleted) lette
 		paragraphs: []string{locales.T(ctx, "letter.account_deleted.text")},
 		facts:      []fact{{locales.T(ctx, "letter.fact.at"), components.DateTime(ctx, d.At)}},
 	}
+	for _, refund := range d.Refunds {
+		l.paragraphs = append(l.paragraphs, locales.T(ctx, "letter.account_deleted.refund",
+			locales.Args{"amount": components.Money(ctx, refund.Cents, refund.Currency)}))
+	}
 	if d.Retained {
 		l.paragraphs = append(l.paragraphs, locales.T(ctx, "letter.account_deleted.retained",
 			locales.Args{"until": components.Day(ctx, d.Until)}))
