@@ -60,11 +60,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	}
 	data.Form.Key = randomKey()
 	for _, w := range page.Withdrawals {
-		row, err := h.withdrawalRow(c.UserContext(), models.ListedWithdrawal{Withdrawal: w})
-		if err != nil {
-			return err
-		}
-		data.Withdrawals = append(data.Withdrawals, row)
+		data.Withdrawals = append(data.Withdrawals, pages.AdminWithdrawal{ListedWithdrawal: w})
 	}
 	for _, f := range page.Features {
 		data.Labels[f.Feature] = f.Label(pageLocale(c))

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -41,30 +40,9 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 			in = ctx
 		}
 		query := url.Values{"subject": {locales.T(in, "withdrawal.received.title")}, "body": {pages.WithdrawalLetter(in, w)}}
-		row, err := h.withdrawalRow(ctx, w)
-		if err != nil {
-			return err
-		}
-		row.Mail = pages.MailAddress(w.Email, query)
-		data.Rows = append(data.Rows, row)
+		data.Rows = append(data.Rows, pages.AdminWithdrawal{ListedWithdrawal: w, Mail: pages.MailAddress(w.Email, query)})
 	}
 	return h.render(c, fiber.StatusOK, "admin_withdrawals.title", pages.AdminWithdrawals(data))
-}
-
-// withdrawalRow adds what a declaration entitles to or, once it is closed, the currency of what was refunded.
-func (h *Handler) withdrawalRow(ctx context.Context, w models.ListedWithdrawal) (pages.AdminWithdrawal, error) {
-	row := pages.AdminWithdrawal{ListedWithdrawal: w}
-	if w.HandledAt == nil {
-		e, err := h.Withdrawal.Entitlement(ctx, w.Withdrawal)
-		row.Entitlement, row.Overdue = &e, e.Overdue(h.Withdrawal.Now())
-		return row, err
-	}
-	if w.PurchaseID == nil || w.RefundedCents == nil {
-		return row, nil
-	}
-	p, err := h.Purchase.ByID(ctx, w.PurchaseID.String())
-	row.Currency = p.PaymentCurrency()
-	return row, err
 }
 
 // withdrawalCursor parses the cursor of the withdrawals list.

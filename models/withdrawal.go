@@ -70,4 +70,8 @@ type ListedWithdrawal struct {
 	Withdrawal
 	Declared   int64 // equal declarations, of all senders
 	OwnAddress bool  // Email is that of the account that declared it
+
+	Entitlement *Entitlement `gorm:"-"` // nil once it is closed
+	Overdue     bool         `gorm:"-"` // the money should have been refunded
+	Currency    string       `gorm:"-"` // of what was refunded; empty without a purchase
 }

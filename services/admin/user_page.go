@@ -36,12 +36,12 @@ type UserPage struct {
 	MorePurchases bool                     // older purchases exist
 	History       ledger.Page
 	Features      []models.FeaturePrice
-	Holds         []models.Hold       // holds that captured nothing, open ones first
-	Events        webhook.Listed      // the newest events about the user's purchases
-	Audit         []models.AuditEntry // the newest entries about the user
-	Keys          []models.APIKey     // service keys that the user created
-	Bounce        *models.Bounce      // nil unless letters to the user come back
-	Withdrawals   []models.Withdrawal // the newest that the user declared
+	Holds         []models.Hold             // holds that captured nothing, open ones first
+	Events        webhook.Listed            // the newest events about the user's purchases
+	Audit         []models.AuditEntry       // the newest entries about the user
+	Keys          []models.APIKey           // service keys that the user created
+	Bounce        *models.Bounce            // nil unless letters to the user come back
+	Withdrawals   []models.ListedWithdrawal // the newest that the user declared
 }
 
 // UserPage reads the admin page of one user.
@@ -62,7 +62,7 @@ func (s *Service) UserPage(ctx context.Context, q UserPageQuery) (UserPage, erro
 		func() (err error) { p.Events, err = s.Webhook.OfUser(ctx, id, recentRecords); return },
 		func() (err error) { p.Audit, err = s.AuditOf(ctx, id, recentRecords); return },
 		func() (err error) {
-			withdrawals := withdrawal.Service{DB: s.DB, Purchases: s.Purchase}
+			withdrawals := withdrawal.Service{DB: s.DB, Purchases: s.Purchase, Now: models.Now}
 			p.Withdrawals, err = withdrawals.OfUser(ctx, id, recentRecords)
 			return
 		},

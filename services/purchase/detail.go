@@ -3,8 +3,8 @@ package purchase
 import (
 	"context"
 	"fmt"
-	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -59,31 +59,109 @@ func (d Detail) Kept() models.Cents {
 //
 // Errors: fault.NotFound.
 func (s *Service) Detail(ctx context.Context, id string) (Detail, error) {
-	var d Detail
-	var err error
-	if d.Purchase, err = s.ByID(ctx, id); err != nil {
-		return d, err
+	p, err := s.ByID(ctx, id)
+	if err != nil {
+		return Detail{}, err
 	}
-	db := s.DB.WithContext(ctx)
-	if err := db.Where("purchase_id = ?", d.ID).Order("created_at, id").Find(&d.Requests).Error; err != nil {
-		return d, fmt.Errorf("refund requests of purchase %s: %w", id, err)
+	all, err := s.detailsOf(ctx, []models.Purchase{p})
+	if err != nil {
+		return Detail{}, err
 	}
-	if d.back, err = returnedWithPending(db, d.Purchase); err != nil {
-		return d, err
-	}
-	d.Refunded = models.Cents(d.back.RefundsGood)
-	if d.PaymentIntentID != "" {
-		for _, rows := range []any{&d.Refunds, &d.Disputes} {
-			if err := db.Where("payment_ref = ?", d.PaymentIntentID).Order("updated_at").Find(rows).Error; err != nil {
-				return d, fmt.Errorf("refunds and disputes of purchase %s: %w", id, err)
-			}
-		}
-	}
-	d.WaitingFor, err = d.waitingFor(db)
-	return d, err
+	return all[0], nil
 }
 
-func (d Detail) waitingFor(db *gorm.DB) ([]Wait, error) {
+// Details reads purchases with their refunds, disputes and refund requests, by id. The number of statements does not
+// depend on that of the purchases.
+func (s *Service) Details(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Detail, error) {
+	byID := map[uuid.UUID]Detail{}
+	if len(ids) == 0 {
+		return byID, nil
+	}
+	var purchases []models.Purchase
+	if err := s.DB.WithContext(ctx).Where("id IN ?", ids).Find(&purchases).Error; err != nil {
+		return nil, fmt.Errorf("read %d purchases: %w", len(ids), err)
+	}
+	all, err := s.detailsOf(ctx, purchases)
+	for _, d := range all {
+		byID[d.ID] = d
+	}
+	return byID, err
+}
+
+// detailsOf adds to purchases what Stripe has reported of their payments.
+func (s *Service) detailsOf(ctx context.Context, purchases []models.Purchase) ([]Detail, error) {
+	all := make([]Detail, len(purchases))
+	index, byPayment := map[uuid.UUID]*Detail{}, map[string]*Detail{}
+	ids, payments := make([]uuid.UUID, len(purchases)), []string{}
+	for i, p := range purchases {
+		all[i].Purchase, ids[i], index[p.ID] = p, p.ID, &all[i]
+		if p.PaymentIntentID != "" {
+			payments, byPayment[p.PaymentIntentID] = append(payments, p.PaymentIntentID), &all[i]
+		}
+	}
+	db := s.DB.WithContext(ctx)
+	var requests []models.RefundRequest
+	if err := db.Where("purchase_id IN ?", ids).Order("created_at, id").Find(&requests).Error; err != nil {
+		return nil, fmt.Errorf("refund requests of %d purchases: %w", len(ids), err)
+	}
+	pending := map[uuid.UUID]models.Cents{}
+	for _, r := range requests {
+		index[r.PurchaseID].Requests = append(index[r.PurchaseID].Requests, r)
+		if r.Status == models.RefundPending {
+			pending[r.PurchaseID] += r.AmountCents
+		}
+	}
+	back, err := moneyBackOf(db, purchases)
+	if err != nil {
+		return nil, err
+	}
+	refreshed, err := readMoneyBack(db, payments, byPayment)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		d := &all[i]
+		d.back = back[i].withPending(pending[d.ID])
+		d.Refunded = models.Cents(d.back.RefundsGood)
+		d.WaitingFor = d.waitingFor(refreshed[d.PaymentIntentID])
+	}
+	return all, nil
+}
+
+// readMoneyBack adds the refunds and disputes of payments to their purchases, and returns the payments whose refunds
+// are to be read again.
+func readMoneyBack(db *gorm.DB, payments []string, byPayment map[string]*Detail) (map[string]bool, error) {
+	refreshed := map[string]bool{}
+	if len(payments) == 0 {
+		return refreshed, nil
+	}
+	var refunds []models.StripeRefund
+	var disputes []models.StripeDispute
+	for _, rows := range []any{&refunds, &disputes} {
+		if err := db.Where("payment_ref IN ?", payments).Order("updated_at").Find(rows).Error; err != nil {
+			return nil, fmt.Errorf("refunds and disputes of %d payments: %w", len(payments), err)
+		}
+	}
+	for _, r := range refunds {
+		byPayment[r.PaymentRef].Refunds = append(byPayment[r.PaymentRef].Refunds, r)
+	}
+	for _, d := range disputes {
+		byPayment[d.PaymentRef].Disputes = append(byPayment[d.PaymentRef].Disputes, d)
+	}
+	var due []string
+	err := db.Raw(`SELECT DISTINCT payment_ref FROM stripe_charges WHERE payment_ref IN ? AND reread_at IS NOT NULL`,
+		payments).Scan(&due).Error
+	if err != nil {
+		return nil, fmt.Errorf("charges of %d payments: %w", len(payments), err)
+	}
+	for _, payment := range due {
+		refreshed[payment] = true
+	}
+	return refreshed, nil
+}
+
+// waitingFor lists the steps that a purchase waits for. refresh: the refunds of its payment are to be read again.
+func (d Detail) waitingFor(refresh bool) []Wait {
 	var all []Wait
 	add := func(when bool, w Wait) {
 		if when {
@@ -108,17 +186,8 @@ func (d Detail) waitingFor(db *gorm.DB) ([]Wait, error) {
 	add(unsent, WaitRefundSend)
 	add(pending, WaitRefund)
 	add(open, WaitDispute)
-	if d.PaymentIntentID == "" {
-		return all, nil
-	}
-	var refresh *time.Time
-	err := db.Raw(`SELECT min(reread_at) FROM stripe_charges WHERE payment_ref = ?`, d.PaymentIntentID).Row().
-		Scan(&refresh)
-	if err != nil {
-		return nil, fmt.Errorf("charges of purchase %s: %w", d.ID, err)
-	}
-	add(refresh != nil, WaitRefundList)
-	return all, nil
+	add(refresh, WaitRefundList)
+	return all
 }
 
 // PendingCredits returns how many credits the pending refunds will still take.

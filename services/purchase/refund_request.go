@@ -121,7 +121,12 @@ func returnedWithPending(db *gorm.DB, p models.Purchase) (money, error) {
 	if err != nil {
 		return back, fmt.Errorf("pending refunds of purchase %s: %w", p.ID, err)
 	}
-	return money{RefundsGood: back.refunded() + int64(pending), Disputed: back.Disputed, Unclear: back.Unclear}, nil
+	return back.withPending(pending), nil
+}
+
+// withPending returns m with the refunds that Stripe has not answered. RefundsGood of the result holds all refunds.
+func (m money) withPending(pending models.Cents) money {
+	return money{RefundsGood: m.refunded() + int64(pending), Disputed: m.Disputed, Unclear: m.Unclear}
 }
 
 func saveRequest(db *gorm.DB, r models.RefundRequest) error {

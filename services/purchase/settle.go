@@ -1,9 +1,11 @@
 package purchase
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/big"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -156,22 +158,56 @@ func metaOf(p models.Purchase) models.Meta {
 
 // moneyBack adds up the stored refunds and disputes of a purchase's payment.
 func moneyBack(db *gorm.DB, p models.Purchase) (money, error) {
-	var m money
-	if p.PaymentIntentID == "" { // nothing was paid
-		return m, nil
-	}
-	takes := fmt.Sprintf(models.DisputeTakes, "@currency")
-	const counted = `currency IN ('', coalesce(nullif(@currency, ''), currency))` // other currencies cannot be converted
-	err := db.Raw(`SELECT
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status NOT IN ('failed', 'canceled') AND `+counted+`) AS refunds_good,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE payment_ref = @payment AND status IN ('failed', 'canceled') AND `+counted+`) AS refunds_bad,
-		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE payment_ref = @payment AND `+counted+`) AS charge_cumulated,
-		EXISTS (SELECT FROM withdrawals WHERE purchase_id = @id) AS withdrawn,
-		coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
-		FROM stripe_disputes d WHERE d.payment_ref = @payment AND d.status IN ('needs_response', 'under_review', 'lost')`,
-		map[string]any{"id": p.ID, "payment": p.PaymentIntentID, "currency": p.PaymentCurrency()}).Take(&m).Error
+	all, err := moneyBackOf(db, []models.Purchase{p})
 	if err != nil {
-		return money{}, fmt.Errorf("refunds and disputes of purchase %s: %w", p.ID, err)
+		return money{}, err
 	}
-	return m, nil
+	return all[0], nil
+}
+
+// moneyBackOf adds up the stored refunds and disputes of each purchase's payment, in one statement. Amounts in other
+// currencies cannot be converted, and do not count.
+func moneyBackOf(db *gorm.DB, purchases []models.Purchase) ([]money, error) {
+	type row struct {
+		N        int       `json:"n"`
+		ID       uuid.UUID `json:"id"`
+		Payment  string    `json:"payment"`
+		Currency string    `json:"currency"`
+	}
+	var paid []row
+	for n, p := range purchases {
+		if p.PaymentIntentID != "" { // else nothing was paid
+			paid = append(paid, row{n, p.ID, p.PaymentIntentID, p.PaymentCurrency()})
+		}
+	}
+	all := make([]money, len(purchases))
+	if len(paid) == 0 {
+		return all, nil
+	}
+	text, err := json.Marshal(paid)
+	if err != nil {
+		return nil, err
+	}
+	takes := fmt.Sprintf(models.DisputeTakes, "p.currency")
+	const counted = `payment_ref = p.payment AND currency IN ('', coalesce(nullif(p.currency, ''), currency))`
+	var found []struct {
+		N   int
+		Sum money `gorm:"embedded"`
+	}
+	err = db.Raw(`SELECT n,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE `+counted+` AND status NOT IN ('failed', 'canceled')) AS refunds_good,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE `+counted+` AND status IN ('failed', 'canceled')) AS refunds_bad,
+		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE `+counted+`) AS charge_cumulated,
+		EXISTS (SELECT FROM withdrawals WHERE purchase_id = p.id) AS withdrawn, disputes.*
+		FROM json_to_recordset(CAST(? AS json)) p (n int, id uuid, payment text, currency text),
+			LATERAL (SELECT coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
+				FROM stripe_disputes d WHERE d.payment_ref = p.payment AND d.status IN ('needs_response', 'under_review', 'lost')) disputes`,
+		string(text)).Scan(&found).Error
+	if err != nil {
+		return nil, fmt.Errorf("refunds and disputes of %d purchases: %w", len(paid), err)
+	}
+	for _, f := range found {
+		all[f.N] = f.Sum
+	}
+	return all, nil
 }

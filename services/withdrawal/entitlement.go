@@ -1,24 +1,11 @@
 package withdrawal
 
 import (
-	"context"
 	"slices"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
 )
-
-// Entitlement computes what an open declaration entitles the consumer to.
-func (s *Service) Entitlement(ctx context.Context, w models.Withdrawal) (models.Entitlement, error) {
-	if w.PurchaseID == nil {
-		return models.Entitlement{DueOn: purchase.DueOn(w.ReceivedAt), Missing: []models.Missing{models.MissingPurchase}}, nil
-	}
-	d, err := s.Purchases.Detail(ctx, w.PurchaseID.String())
-	if err != nil {
-		return models.Entitlement{}, err
-	}
-	return Entitle(w, d), nil
-}
 
 // Preview computes what a declaration about a purchase would entitle its buyer to now, given the credits that they can
 // spend.

@@ -100,10 +100,7 @@ func (f *fixture) wantClaim(c claim, cents models.Cents, missing []models.Missin
 	if w, err = f.Find(f.t.Context(), w.ID.String()); err != nil {
 		f.t.Fatal(err)
 	}
-	e, err := f.Entitlement(f.t.Context(), w)
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	e := f.entitlement(w)
 	day := ordered.AddDate(0, 0, c.day).In(f.berlin).AddDate(0, 0, 14).Format(time.DateOnly)
 	if e.Cents != cents || !slices.Equal(e.Missing, missing) || e.DueOn.In(f.berlin).Format(time.DateOnly) != day {
 		f.t.Errorf("%s: %d cents, due on %s, missing %v; want %d, %s, %v", c, e.Cents,
@@ -145,4 +142,14 @@ func (f *fixture) sold(c claim, ordered time.Time) (id uuid.UUID, user int64) {
 		f.t.Fatal(err)
 	}
 	return id, user
+}
+
+// entitlement returns what a declaration about a purchase entitles to.
+func (f *fixture) entitlement(w models.Withdrawal) models.Entitlement {
+	f.t.Helper()
+	d, err := f.Purchases.Detail(f.t.Context(), w.PurchaseID.String())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return withdrawal.Entitle(w, d)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/periodic"
+	"github.com/resume-matcher/credits/services/purchase"
 )
 
 const (
@@ -29,7 +30,8 @@ type Cursor struct {
 }
 
 // List returns a page of declarations: open ones first, then by priority, then oldest first. Equal declarations are
-// one row. next is the cursor of the next page, nil at the end.
+// one row. The number of statements does not depend on that of the rows. next is the cursor of the next page, nil at
+// the end.
 func (s *Service) List(
 	ctx context.Context, after Cursor, limit int,
 ) (rows []models.ListedWithdrawal, next *Cursor, err error) {
@@ -54,16 +56,43 @@ func (s *Service) List(
 		last := rows[limit-1]
 		next = &Cursor{Handled: last.HandledAt != nil, Priority: last.Priority, Received: last.ReceivedAt, ID: last.ID}
 	}
-	return rows, next, nil
+	return rows, next, s.entitle(ctx, rows)
+}
+
+// entitle adds to declarations what they entitle to or, once they are closed, the currency of what was refunded.
+func (s *Service) entitle(ctx context.Context, rows []models.ListedWithdrawal) error {
+	var ids []uuid.UUID
+	for _, w := range rows {
+		if w.PurchaseID != nil {
+			ids = append(ids, *w.PurchaseID)
+		}
+	}
+	details, err := s.Purchases.Details(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		w := &rows[i]
+		e := models.Entitlement{DueOn: purchase.DueOn(w.ReceivedAt), Missing: []models.Missing{models.MissingPurchase}}
+		if w.PurchaseID != nil {
+			d := details[*w.PurchaseID]
+			e, w.Currency = Entitle(w.Withdrawal, d), d.PaymentCurrency()
+		}
+		if w.HandledAt == nil {
+			w.Entitlement, w.Overdue = &e, e.Overdue(s.Now())
+		}
+	}
+	return nil
 }
 
 // OfUser lists up to limit declarations of a user, newest first.
-func (s *Service) OfUser(ctx context.Context, userID int64, limit int) (rows []models.Withdrawal, err error) {
-	err = s.DB.WithContext(ctx).Where("user_id = ?", userID).Order("received_at DESC, id").Limit(limit).Find(&rows).Error
+func (s *Service) OfUser(ctx context.Context, userID int64, limit int) (rows []models.ListedWithdrawal, err error) {
+	err = s.DB.WithContext(ctx).Raw(`SELECT * FROM withdrawals WHERE user_id = ? ORDER BY received_at DESC, id LIMIT ?`,
+		userID, limit).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("withdrawals of user %d: %w", userID, err)
 	}
-	return rows, nil
+	return rows, s.entitle(ctx, rows)
 }
 
 // CountOpen counts the open declarations; equal declarations count once.
