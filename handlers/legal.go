@@ -22,7 +22,8 @@ func (h *Handler) showLegal(c *fiber.Ctx) error {
 func (h *Handler) legalLinks(locale string) Legal {
 	links := h.Site.Legal
 	for kind, link := range map[legal.Kind]*string{legal.Imprint: &links.Imprint, legal.Terms: &links.Terms,
-		legal.Privacy: &links.Privacy, legal.Withdrawal: &links.Withdrawal} {
+		legal.Privacy: &links.Privacy, legal.Withdrawal: &links.Withdrawal,
+		legal.Accessibility: &links.Accessibility} {
 		if _, ok := h.Site.Documents.Document(kind, locale); ok && *link == "" {
 			*link = "/" + locale + "/legal/" + string(kind)
 		}

@@ -33,6 +33,7 @@ var states = []pageState{
 	{name: "login", path: "/login"},
 	{name: "login-back", path: "/login?return_to=/de/history"},
 	{name: "withdrawal-stranger", path: "/withdrawal"},
+	{name: "legal-accessibility", path: "/legal/accessibility"},
 	{name: "legal-withdrawal", path: "/legal/withdrawal"},
 	{name: "legal-form", path: "/legal/form"},
 	{name: "withdrawal-empty", path: "/withdrawal", status: 422, button: "#confirm-withdrawal"},

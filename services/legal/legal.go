@@ -1,5 +1,6 @@
-// Package legal holds the legal texts of a shop: those of the operator, as Markdown files, and the instruction on
-// withdrawal with its form, which follow the statutory models. Operators have them checked by a lawyer.
+// Package legal holds the legal texts of a shop: those of the operator, as Markdown files, the instruction on
+// withdrawal with its form, which follow the statutory models, and the accessibility statement. Operators have them
+// checked by a lawyer.
 package legal
 
 import (
@@ -33,10 +34,12 @@ const (
 	Privacy    Kind = "privacy"
 	Withdrawal Kind = "withdrawal" // the instruction on the right of withdrawal
 	Form       Kind = "form"       // the model form to withdraw
+
+	Accessibility Kind = "accessibility" // the accessibility statement
 )
 
 // Kinds lists every kind, in the order of the footer.
-var Kinds = []Kind{Imprint, Terms, Privacy, Withdrawal, Form}
+var Kinds = []Kind{Imprint, Terms, Privacy, Withdrawal, Form, Accessibility}
 
 // maxText is the largest file, in bytes.
 const maxText = 256 << 10
@@ -84,24 +87,27 @@ func (l Library) Missing(kind Kind) (locales []string) {
 }
 
 //go:embed texts/*.md
-var statutory embed.FS
+var texts embed.FS
 
 // Load reads the texts of a directory, named kind.language.md, such as terms.de.md. Without a file, the instruction and
-// the form are the statutory ones, if the seller is complete. An empty directory name means no files.
+// the form are the statutory ones, if the seller is complete, and the accessibility statement is ours. An empty
+// directory name means no files.
 //
 // Errors: a file that cannot be read, is too large, is not UTF-8, or has another name.
 func Load(dir string, seller Seller) (Library, error) {
 	library := Library{documents: map[Kind]map[string]Document{}}
+	own := []Kind{Accessibility}
 	if seller.complete() {
-		for _, kind := range []Kind{Withdrawal, Form} {
-			for _, locale := range models.Locales {
-				text, err := seller.fill(kind, locale)
-				if err != nil {
-					return library, err
-				}
-				if err := library.add(kind, locale, text); err != nil {
-					return library, err
-				}
+		own = append(own, Withdrawal, Form)
+	}
+	for _, kind := range own {
+		for _, locale := range models.Locales {
+			text, err := seller.fill(kind, locale)
+			if err != nil {
+				return library, err
+			}
+			if err := library.add(kind, locale, text); err != nil {
+				return library, err
 			}
 		}
 	}
@@ -126,7 +132,8 @@ func Load(dir string, seller Seller) (Library, error) {
 func (l Library) read(dir fs.FS, name string) error {
 	parts := strings.Split(name, ".")
 	if len(parts) != 3 || parts[2] != "md" || !slices.Contains(Kinds, Kind(parts[0])) || !models.KnownLocale(parts[1]) {
-		return fmt.Errorf("LEGAL_DIR: %s is none of imprint, terms, privacy, withdrawal, form in de or en, such as terms.de.md", name)
+		return fmt.Errorf("LEGAL_DIR: %s is none of imprint, terms, privacy, withdrawal, form, accessibility in de or en, "+
+			"such as terms.de.md", name)
 	}
 	info, err := fs.Stat(dir, name)
 	if err != nil {
@@ -173,12 +180,12 @@ func (s Seller) Lines() []string {
 	return lines
 }
 
-// fill inserts the seller into a statutory text.
+// fill inserts the seller into a text of ours.
 func (s Seller) fill(kind Kind, locale string) (string, error) {
 	name := "texts/" + string(kind) + "." + locale + ".md"
 	text, err := template.New(string(kind)+"."+locale+".md").Funcs(template.FuncMap{
 		"join": strings.Join, "escape": escape,
-	}).ParseFS(statutory, name)
+	}).ParseFS(texts, name)
 	if err != nil {
 		return "", fmt.Errorf("parse %s: %w", name, err)
 	}

@@ -100,3 +100,30 @@ func write(t *testing.T, dir, name, text string) {
 		t.Fatal(err)
 	}
 }
+
+// The accessibility statement needs no seller. It says how to report a barrier, and a file of the operator replaces it.
+func TestAccessibilityStatement(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		seller legal.Seller
+		want   map[string]string
+	}{
+		{legal.Seller{AppURL: "https://credits.example.com"}, map[string]string{"de": "Impressum", "en": "imprint"}},
+		{seller, map[string]string{"de": "help_me@example.com", "en": "help_me@example.com"}},
+	} {
+		library, err := legal.Load("", c.seller)
+		for locale, want := range c.want {
+			d, ok := library.Document(legal.Accessibility, locale)
+			if err != nil || !ok || d.Locale != locale || !strings.Contains(d.HTML, want) || strings.Contains(d.HTML, "{{") {
+				t.Errorf("statement in %s (%t, %v) lacks %q:\n%s", locale, ok, err, want, d.HTML)
+			}
+		}
+	}
+	dir := t.TempDir()
+	write(t, dir, "accessibility.en.md", "Our own statement")
+	library, err := legal.Load(dir, seller)
+	own, _ := library.Document(legal.Accessibility, "en")
+	if err != nil || !strings.Contains(own.HTML, "Our own statement") {
+		t.Errorf("statement = %q (%v), want the operator's own", own.HTML, err)
+	}
+}

@@ -44,7 +44,7 @@ type Elsewhere struct {
 }
 
 // Legal holds the URLs of the legally required pages. An empty URL leaves its link out.
-type Legal struct{ Imprint, Terms, Privacy, Withdrawal string }
+type Legal struct{ Imprint, Terms, Privacy, Withdrawal, Accessibility string }
 
 // Flash is one message about a finished action.
 type Flash struct {
