@@ -18,6 +18,7 @@ func checkSetUp(ctx context.Context, p *Program, args []string) error {
 	set := newFlags("doctor", "command.doctor.explanation")
 	fix := set.Bool("fix", false, say(ctx, "command.doctor.fix", nil))
 	locale := set.String("locale", locales.Code(ctx), say(ctx, "command.doctor.locale", nil))
+	letter := set.String("letter", "", say(ctx, "command.doctor.letter", nil))
 	if err := set.parse(ctx, p, args); err != nil {
 		return err
 	}
@@ -25,15 +26,19 @@ func checkSetUp(ctx context.Context, p *Program, args []string) error {
 	if !ok {
 		return UsageError(say(ctx, "command.doctor.unknown_locale", values{"locale": *locale}))
 	}
-	checks, err := p.diagnose(ctx, *fix)
+	checks, err := p.diagnose(ctx, *fix, *letter)
 	if err == nil {
 		err = p.writeChecks(ctx, checks)
 	}
 	return err
 }
 
-// diagnose checks the set-up, with fix also corrects what can be corrected, and returns the findings.
-func (p *Program) diagnose(ctx context.Context, fix bool) ([]doctor.Check, error) {
+// letterToSupport is the value of the flag letter that stands for SUPPORT_EMAIL.
+const letterToSupport = "support"
+
+// diagnose checks the set-up, with fix also corrects what can be corrected, sends a test letter to an address unless it
+// is empty, and returns the findings.
+func (p *Program) diagnose(ctx context.Context, fix bool, letter string) ([]doctor.Check, error) {
 	var problems config.Problems
 	if err := p.configure(); err != nil && !errors.As(err, &problems) {
 		return nil, err
@@ -47,6 +52,14 @@ func (p *Program) diagnose(ctx context.Context, fix bool) ([]doctor.Check, error
 	}
 	if setUp.Config = p.Config; doctor.Callable(p.Config) {
 		setUp.Stripe = stripeapi.New(p.Config.StripeSecretKey.Reveal(), p.Config.StripeAPIBase)
+	}
+	if letter == letterToSupport {
+		setUp.Letter = &doctor.TestLetter{To: p.Config.SupportEmail}
+	} else if letter != "" {
+		setUp.Letter = &doctor.TestLetter{To: letter}
+	}
+	if setUp.Letter != nil {
+		setUp.Letter.Subject, setUp.Letter.Text = say(ctx, "doctor.letter.subject", nil), say(ctx, "doctor.letter.text", nil)
 	}
 	return setUp.Run(ctx), nil
 }

@@ -52,7 +52,7 @@ func runSetUp(ctx context.Context, p *Program, args []string) error {
 			return err
 		}
 	}
-	checks, err := s.diagnose(ctx, false)
+	checks, err := s.diagnose(ctx, false, "")
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (s *setUp) write(ctx context.Context) error {
 
 // prepare migrates, puts the prices on sale, creates the webhook endpoint, and keeps its secret.
 func (s *setUp) prepare(ctx context.Context) error {
-	checks, err := s.diagnose(ctx, true)
+	checks, err := s.diagnose(ctx, true, "")
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,31 @@ func (s *SetUp) checkMail(ctx context.Context) []Check {
 	return area.ok("doctor.mail.ok", facts{"from": s.Config.MailFrom})
 }
 
+// checkLetter sends the test letter that was asked for. No log or finding repeats its address.
+func (s *SetUp) checkLetter(ctx context.Context) []Check {
+	const area = area("doctor.area.letter")
+	switch {
+	case s.Letter == nil:
+		return nil
+	case s.sandbox() || s.Config.SMTPURL == "" || s.hasProblem("SMTP_URL") || s.hasProblem("MAIL_FROM"):
+		return area.red("doctor.letter.no_server", nil)
+	case s.Letter.To == "":
+		return area.red("doctor.letter.no_address", nil)
+	}
+	server, err := mail.NewServer(s.Config.SMTPURL.Reveal())
+	if err != nil {
+		return area.red("doctor.letter.refused", facts{"reason": err.Error()})
+	}
+	limit, cancel := limited(ctx)
+	defer cancel()
+	answer, err := server.SendTest(limit, s.Config.MailFrom, s.Letter.To,
+		mail.Content{Subject: s.Letter.Subject, Text: s.Letter.Text})
+	if err != nil {
+		return area.red("doctor.letter.refused", facts{"reason": err.Error()})
+	}
+	return area.ok("doctor.letter.sent", facts{"answer": answer})
+}
+
 // checkLegal checks that the mandatory legal texts are there.
 func (s *SetUp) checkLegal(context.Context) []Check {
 	const area = area("doctor.area.legal")

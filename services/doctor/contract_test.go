@@ -1,10 +1,12 @@
 package doctor
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/resume-matcher/credits/services/sandbox/mailbox"
@@ -54,6 +56,37 @@ func TestLettersAndLegalTexts(t *testing.T) {
 	f.mail.SetFault(mailbox.Closed)
 	if got := f.levelOf("doctor.mail.away"); got != Red {
 		t.Errorf("a mail server that turns everybody away is %q, want %q", got, Red)
+	}
+}
+
+// A test letter arrives, or the finding says what the server answered. It names no address.
+func TestLetterToTheOperator(t *testing.T) {
+	f := healthy(t)
+	if got := f.levelOf("doctor.letter.sent"); got != "" {
+		t.Errorf("without a letter, a finding about one is %q, want none", got)
+	}
+	f.letter = &TestLetter{Subject: "Test", Text: "It works."}
+	if got := f.levelOf("doctor.letter.no_address"); got != Red {
+		t.Errorf("a letter without an address is %q, want %q", got, Red)
+	}
+	f.letter.To = "operator@example.org"
+	checks := f.check()
+	i := slices.IndexFunc(checks, func(c Check) bool { return c.Text == "doctor.letter.sent" })
+	if i < 0 || checks[i].Level != OK || !strings.Contains(fmt.Sprint(checks[i].Args["answer"]), "OK") {
+		t.Errorf("findings = %+v, want the letter sent with the server's answer", checks)
+	}
+	if letters := f.mail.Letters(); len(letters) != 1 {
+		t.Errorf("%d letters arrived, want 1", len(letters))
+	}
+	f.mail.SetFault(mailbox.Unknown)
+	checks = f.check()
+	i = slices.IndexFunc(checks, func(c Check) bool { return c.Text == "doctor.letter.refused" })
+	if i < 0 || checks[i].Level != Red || strings.Contains(fmt.Sprint(checks[i].Args), "operator@") {
+		t.Errorf("findings = %+v, want a red one without the address", checks)
+	}
+	f.with("SMTP_URL", "")
+	if got := f.levelOf("doctor.letter.no_server"); got != Red {
+		t.Errorf("a letter without a mail server is %q, want %q", got, Red)
 	}
 }
 

@@ -22,12 +22,19 @@ type SetUp struct {
 	Failed   error           // why the private database or a stand-in did not start; its text is shown
 	Stripe   *client.API     // nil if the key must not be sent; see Callable
 	Fix      bool            // correct what can be corrected
+	Letter   *TestLetter     // to send; nil for none
 	Now      func() time.Time
 	Log      *slog.Logger
 
 	accepted time.Time // when Stripe accepted the key, by our clock; zero if it did not
 	date     string    // the same time by Stripe's clock
 	migrated bool      // the database can be queried
+}
+
+// TestLetter is a letter that shows whether the mail server delivers.
+type TestLetter struct {
+	To            string
+	Subject, Text string
 }
 
 // Run runs every check, even if others fail, and returns the findings. Checks that others depend on come first. In the
@@ -40,7 +47,7 @@ func (s *SetUp) Run(ctx context.Context) []Check {
 		s.checkSandbox, s.checkSession, s.checkAddress, s.checkDatabase, s.checkPooler, s.checkRole, s.checkKey, s.checkClock,
 		s.checkSecrets,
 		s.checkEndpoint, s.checkPrices, s.checkTax, s.checkSignIn, s.checkSpelling, s.checkResumeMatcher, s.checkHosts,
-		s.checkMail, s.checkLegal,
+		s.checkMail, s.checkLetter, s.checkLegal,
 	} {
 		found = append(found, check(ctx)...)
 	}

@@ -38,6 +38,7 @@ type fixture struct {
 	env    map[string]string
 	mail   *mailbox.Server
 	stripe *client.API
+	letter *TestLetter
 	db     *gorm.DB
 	now    func() time.Time
 }
@@ -106,7 +107,8 @@ func (f *fixture) run(fix bool) []Check {
 	if err != nil && !ok {
 		f.t.Fatalf("load: %v", err)
 	}
-	s := &SetUp{Config: cfg, Problems: problems, Fix: fix, Now: f.now, Log: slog.New(slog.DiscardHandler)}
+	s := &SetUp{Config: cfg, Problems: problems, Fix: fix, Letter: f.letter, Now: f.now,
+		Log: slog.New(slog.DiscardHandler)}
 	if Callable(cfg) {
 		s.Stripe = f.stripe
 	}

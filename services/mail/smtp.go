@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/uuid"
 	"github.com/wneessen/go-mail"
 
 	"github.com/resume-matcher/credits/models"
@@ -84,6 +85,25 @@ func (s *Server) Check(ctx context.Context) error {
 	return nil
 }
 
+// SendTest sends a letter outside the outbox and returns the server's answer, which contains no address.
+//
+// Errors: a connection that fails; the cause of a refusal.
+func (s *Server) SendTest(ctx context.Context, from, to string, content Content) (answer string, err error) {
+	c, err := s.connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	_, domain, _ := strings.Cut(from, "@")
+	m := message{id: uuid.NewString() + "@" + domain, from: from, to: []Recipient{{Address: to}}, date: models.Now(),
+		content: content}
+	built, failed := c.send(m)
+	if failed != nil {
+		return "", failed.cause
+	}
+	return strings.ReplaceAll(oneLine(built.ServerResponse()), to, "…"), nil
+}
+
 // connection is a signed-in connection to the mail server.
 type connection struct{ client *mail.Client }
 
@@ -123,19 +143,19 @@ type failure struct {
 
 func (f *failure) Error() string { return "mail: " + f.cause.Error() }
 
-// send hands a message over; nil means that the server has accepted it.
-func (c *connection) send(m message) *failure {
+// send hands a message over, and returns it as built; a nil failure means that the server has accepted it.
+func (c *connection) send(m message) (*mail.Msg, *failure) {
 	built, err := m.build()
 	if err != nil { // an address that no server takes
-		return &failure{cause: models.CauseMailAddress, permanent: true, usable: true}
+		return nil, &failure{cause: models.CauseMailAddress, permanent: true, usable: true}
 	}
 	err = c.client.Send(built)
 	var refused *mail.SendError
 	switch {
 	case err == nil || built.IsDelivered(): // accepted, even if the connection failed right after
-		return nil
+		return built, nil
 	case !errors.As(err, &refused) || refused.ErrorCode() == 0:
-		return &failure{cause: models.CauseMailAway}
+		return built, &failure{cause: models.CauseMailAway}
 	}
 	code := refused.ErrorCode()
 	f := &failure{cause: models.CauseMailRefused.Of(strconv.Itoa(code)), usable: code != 421}
@@ -148,7 +168,7 @@ func (c *connection) send(m message) *failure {
 	case mail.ErrSMTPData, mail.ErrSMTPDataClose:
 		f.permanent = code >= 500
 	}
-	return f
+	return built, f
 }
 
 // build makes the message. No text that a person has typed can add a header.
@@ -175,7 +195,9 @@ func (m message) build() (*mail.Msg, error) {
 	}
 	built.Subject(oneLine(m.content.Subject))
 	built.SetBodyString(mail.TypeTextPlain, m.content.Text)
-	built.AddAlternativeString(mail.TypeTextHTML, m.content.HTML)
+	if m.content.HTML != "" {
+		built.AddAlternativeString(mail.TypeTextHTML, m.content.HTML)
+	}
 	for _, a := range m.content.Attachments {
 		kind := mail.WithFileContentType(mail.ContentType(a.ContentType))
 		err := built.AttachReader(a.Name, bytes.NewReader(a.Content), kind)

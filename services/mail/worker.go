@@ -226,7 +226,8 @@ func (s *Service) deliver(ctx context.Context, c *connection, l letter) error {
 	if waits, err := s.fixContent(ctx, l, &content); err != nil || !waits {
 		return err
 	}
-	failure := c.send(message{id: messageID(l.Letter, s.From), from: s.From, to: to, date: l.CreatedAt, content: content})
+	_, failure := c.send(message{id: messageID(l.Letter, s.From), from: s.From, to: to, date: l.CreatedAt,
+		content: content})
 	if failure == nil {
 		s.Log.InfoContext(ctx, "letter sent", "letter_id", l.ID, "kind", l.Kind, "user_id", l.UserID, "attempts", l.Attempts)
 		return s.settle(ctx, l, models.LetterSent, "")
