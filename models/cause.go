@@ -67,6 +67,7 @@ const (
 	CauseMailAway         Cause = "mail_away"            // the mail server did not answer
 	CauseMailRefused      Cause = "mail_refused"         // argument: the mail server's code
 	CauseMailAddress      Cause = "mail_address"         // argument: its code, or nothing if no server takes the address
+	CauseMailLimit        Cause = "mail_limit"           // too many of the kind to the operator in an hour
 	CauseMailWrite        Cause = "mail_unwritten"       // the letter cannot be composed
 )
 

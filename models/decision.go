@@ -70,6 +70,7 @@ var decisions = map[Cause][]DecisionKind{
 	CauseMailAway:         {DecisionClose},
 	CauseMailRefused:      {DecisionClose},
 	CauseMailAddress:      {DecisionClose},
+	CauseMailLimit:        {DecisionClose},
 	CauseMailWrite:        {DecisionClose},
 
 	CauseSessionMode:     ignored,

@@ -25,7 +25,7 @@ func (s *Service) Jobs() []periodic.Job {
 }
 
 // WriteDigest stores the letter that sums up the last day whose digest is due. It stores none if nothing was bought,
-// used or returned on that day.
+// used or returned on that day, and no letter was held back.
 //
 // Idempotent: one letter per day, however many replicas write it.
 func (s *Service) WriteDigest(ctx context.Context, now time.Time) error {
@@ -65,7 +65,13 @@ func readDigest(tx models.Tx, day time.Time) (*mail.Digest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revenue of %s: %w", day.Format(time.DateOnly), err)
 	}
-	if len(digest.Revenue) == 0 && digest.Sold == 0 && digest.Used == 0 && digest.Returned == 0 {
+	err = tx.Raw(`SELECT count(*) FROM letters WHERE user_id IS NULL AND recipient = '' AND kind LIKE 'operator%'
+		AND status = 'dropped' AND last_error = @limit AND created_at >= @from AND created_at < @until`,
+		map[string]any{"limit": models.CauseMailLimit, "from": day, "until": day.AddDate(0, 0, 1)}).Scan(&digest.Unsent).Error
+	if err != nil {
+		return nil, fmt.Errorf("letters that were not sent on %s: %w", day.Format(time.DateOnly), err)
+	}
+	if len(digest.Revenue) == 0 && digest.Sold == 0 && digest.Used == 0 && digest.Returned == 0 && digest.Unsent == 0 {
 		return nil, nil
 	}
 	digest.Waiting, err = countWaiting(tx.DB)

@@ -56,6 +56,14 @@ func TestDigest(t *testing.T) {
 		t.Errorf("digest = %+v, want that of %s with 20 credits returned", d, today.Format(time.DateOnly))
 	}
 	digests("after a day without any use", today.Add(54*time.Hour), 1)
+	if err := db.Exec(`INSERT INTO letters (id, kind, key, locale, status, last_error, created_at)
+		SELECT gen_random_uuid(), 'operator_event', 'evt_' || n, 'en', 'dropped', CASE n WHEN 1 THEN '' ELSE 'mail_limit' END, ?
+		FROM generate_series(1, 4) n`, today.Add(50*time.Hour)).Error; err != nil {
+		t.Fatal(err)
+	}
+	if d := digests("after a day on which letters were held back", today.Add(78*time.Hour), 2)[1]; d.Unsent != 3 {
+		t.Errorf("digest says that %d letters were not sent, want 3", d.Unsent)
+	}
 	letters := &mail.Service{DB: db}
 	if err := letters.SaveSettings(t.Context(), mail.Settings{}); err != nil {
 		t.Fatal(err)

@@ -83,6 +83,7 @@ type Digest struct {
 	Used     models.Credits `json:"used"`
 	Returned models.Credits `json:"returned"` // for refunds and disputes
 	Waiting  int64          `json:"waiting"`  // open reviews when it was written
+	Unsent   int64          `json:"unsent"`   // letters to the operator beyond the limit of their kind
 }
 
 // Revenue is a sum in one currency.

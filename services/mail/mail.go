@@ -25,6 +25,8 @@ type Letter struct {
 
 // Add stores a letter, to be sent once tx has committed.
 //
+// Letters to the operator beyond twenty of a kind in an hour are not sent; the digest counts them.
+//
 // Idempotent: by kind and About. Locks: none.
 func Add(tx models.Tx, l Letter) error {
 	args, err := json.Marshal(l.Args)
@@ -37,6 +39,13 @@ func Add(tx models.Tx, l Letter) error {
 	}
 	if l.Args == nil {
 		args = []byte("{}")
+	}
+	if l.Kind.ToOperator() {
+		err = tx.Exec(`SELECT operator_letter(?, ?, ?)`, l.Kind, l.About, string(args)).Error
+		if err != nil {
+			return fmt.Errorf("store letter %s about %s: %w", l.Kind, l.About, err)
+		}
+		return nil
 	}
 	err = tx.Exec(`INSERT INTO letters (id, kind, key, user_id, recipient, locale, args)
 		VALUES (@id, @kind, @key, @user, @recipient,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/mail"
 )
 
@@ -94,4 +95,36 @@ func TestOperatorReadsTheirLanguage(t *testing.T) {
 		}
 		f.exec(`INSERT INTO users (email, locale) VALUES ('admin@example.com', 'de') ON CONFLICT DO NOTHING`)
 	}
+}
+
+// A thousand events in review send twenty letters. Another kind, and the next hour, have their own.
+func TestOperatorLettersAreLimited(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	count := func(when, kind string, waiting, dropped int64) {
+		t.Helper()
+		var got struct{ Waiting, Dropped int64 }
+		err := f.DB.Raw(`SELECT count(*) FILTER (WHERE status = 'waiting') AS waiting,
+			count(*) FILTER (WHERE status = 'dropped' AND last_error = 'mail_limit') AS dropped FROM letters WHERE kind = ?`, kind).
+			Scan(&got).Error
+		if err != nil || got.Waiting != waiting || got.Dropped != dropped {
+			t.Errorf("%s: %d letters of %s wait and %d were dropped (%v), want %d and %d", when, got.Waiting, kind, got.Dropped,
+				err, waiting, dropped)
+		}
+	}
+	f.exec(`INSERT INTO stripe_events (event_id, type, livemode, object_id, payload, created_at_stripe)
+		SELECT 'evt_' || n, 'charge.refunded', true, 'ch_' || n, '{}', 1 FROM generate_series(1, 1000) n`)
+	f.exec(`UPDATE stripe_events SET status = 'review', last_error = 'panic'`)
+	count("a thousand events", "operator_event", 20, 980)
+	f.exec(`SELECT operator_letter('operator_event', 'evt_1', '{}')`)
+	count("a repeat", "operator_event", 20, 980)
+	if err := postgres.Transaction(t.Context(), f.DB, func(tx models.Tx) error {
+		return mail.Add(tx, mail.Letter{Kind: models.LetterOperatorSilence, About: "cs_1"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	count("another kind", "operator_silence", 1, 0)
+	f.exec(`UPDATE letters SET created_at = now() - interval '61 minutes'`)
+	f.exec(`SELECT operator_letter('operator_event', 'evt_next', '{}')`)
+	count("an hour later", "operator_event", 21, 980)
 }

@@ -98,5 +98,8 @@ func operatorDigest(ctx context.Context, site Site, d mail.Digest) letter {
 		{locales.T(ctx, "letter.fact.returned"), components.CreditAmount(ctx, d.Returned)},
 		{locales.T(ctx, "letter.fact.to_decide"), locales.Number(ctx, d.Waiting)},
 	}
+	if d.Unsent > 0 {
+		l.paragraphs = append(l.paragraphs, locales.N(ctx, "letter.operator_digest.unsent", d.Unsent))
+	}
 	return l
 }
