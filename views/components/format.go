@@ -62,6 +62,17 @@ func DateTime(ctx context.Context, t time.Time) string {
 	return t.In(zone).Format(layout)
 }
 
+// LegalTime is DateTime in models.LegalZone, whatever the visitor's, and names it: 23 Nov 2026, 15:05 (CET) or
+// 23.11.2026, 15:05 Uhr (MEZ). Declarations under German law state their time so.
+func LegalTime(ctx context.Context, t time.Time) string {
+	ctx = WithZone(ctx, models.LegalZone)
+	name := t.In(Zone(ctx)).Format("MST")
+	if locales.Code(ctx) == "de" {
+		name = strings.NewReplacer("CEST", "MESZ", "CET", "MEZ").Replace(name)
+	}
+	return DateTime(ctx, t) + "\u00a0(" + name + ")"
+}
+
 // Day formats the day of a time, in the time's own zone: 23 Nov 2026 or 23.11.2026.
 func Day(ctx context.Context, t time.Time) string { return t.Format(dateLayout(ctx)) }
 

@@ -13,7 +13,7 @@ func withdrawalReceived(ctx context.Context, _ Site, w mail.WithdrawalReceived) 
 	l := letter{
 		subject: locales.T(ctx, "withdrawal.received.title"),
 		heading: locales.T(ctx, "withdrawal.received.title"),
-		facts:   []fact{{locales.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)}},
+		facts:   []fact{{locales.T(ctx, "withdrawal.received.at"), components.LegalTime(ctx, w.ReceivedAt)}},
 	}
 	opening := "withdrawal.received.letter"
 	if w.Contract != "" {

@@ -21,7 +21,7 @@ func ContractText(ctx context.Context, p models.Purchase) string {
 // receivedFacts lists the declaration, each fact with its name.
 func receivedFacts(ctx context.Context, w models.Withdrawal) [][2]string {
 	return [][2]string{
-		{locales.T(ctx, "withdrawal.received.at"), components.DateTime(ctx, w.ReceivedAt)},
+		{locales.T(ctx, "withdrawal.received.at"), components.LegalTime(ctx, w.ReceivedAt)},
 		{locales.T(ctx, "withdrawal.received.contract"), w.Contract},
 		{locales.T(ctx, "withdrawal.received.name"), w.Name},
 		{locales.T(ctx, "withdrawal.received.email"), w.Email},
