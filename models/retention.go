@@ -5,5 +5,8 @@ package models
 // Source: § 147 Abs. 1 Nr. 4, Abs. 3 und 4 AO, as of 1 January 2025
 const KeepUntil = `make_date(extract(year FROM now() AT TIME ZONE 'UTC')::int + 8, 12, 31)`
 
+// KeepSince is SQL for the moment since which records are still retained. It follows KeepUntil.
+const KeepSince = `make_timestamptz(extract(year FROM now() AT TIME ZONE 'UTC')::int - 8, 1, 1, 0, 0, 0, 'UTC')`
+
 // KeepYears is the retention in years, for texts.
 const KeepYears = 8

@@ -8,6 +8,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/mail"
 )
 
 // eraseBatch is how many accounts or events one query returns.
@@ -70,6 +71,22 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 	if err := db.Exec(`UPDATE users SET erased_at = now() WHERE id = ? AND deleted_at IS NOT NULL`, userID).
 		Error; err != nil {
 		return fmt.Errorf("mark user %d as erased: %w", userID, err)
+	}
+	return nil
+}
+
+// eraseStrangers clears the letters to consumers without an account, and their handled withdrawals, after the retention
+// of business letters.
+func (s *Service) eraseStrangers(ctx context.Context) error {
+	db := s.DB.WithContext(ctx)
+	err := db.Exec(mail.ForgetSQL + ` WHERE user_id IS NULL AND recipient <> '' AND created_at < ` + models.KeepSince).Error
+	if err == nil {
+		err = db.Exec(`UPDATE withdrawals SET name = '', email = '', contract = '', fold = '', sender = ''
+			WHERE user_id IS NULL AND handled_at IS NOT NULL AND received_at < ` + models.KeepSince + `
+				AND (name, email, contract) <> ('', '', '')`).Error
+	}
+	if err != nil {
+		return fmt.Errorf("erase letters and withdrawals of strangers: %w", err)
 	}
 	return nil
 }
