@@ -15,7 +15,7 @@ var contract = []legal.Kind{legal.Terms, legal.Withdrawal, legal.Form}
 
 // purchasePaid confirms an order and that its credits are there. Source: §§ 312f Abs. 2, 312i Abs. 1 Nr. 3 BGB
 func purchasePaid(ctx context.Context, site Site, p mail.Purchase) letter {
-	l := ofPurchase(ctx, site, "purchase_paid", p)
+	l := ofOrder(ctx, site, "purchase_paid", p)
 	l.facts, l.attached = append(l.facts, balance(ctx, p)), contract
 	l.facts = append(l.facts, declared(ctx, p)...)
 	return l
@@ -23,8 +23,19 @@ func purchasePaid(ctx context.Context, site Site, p mail.Purchase) letter {
 
 // debitPending confirms an order that a bank pays within days.
 func debitPending(ctx context.Context, site Site, p mail.Purchase) letter {
-	l := ofPurchase(ctx, site, "debit_pending", p)
+	l := ofOrder(ctx, site, "debit_pending", p)
 	l.facts, l.attached = append(l.facts, declared(ctx, p)...), contract
+	return l
+}
+
+// ofOrder begins the confirmation of an order, which says what the price includes.
+func ofOrder(ctx context.Context, site Site, kind string, p mail.Purchase) letter {
+	l := ofPurchase(ctx, site, kind, p)
+	vat := "letter.vat"
+	if site.SmallBusiness {
+		vat = "vat.small_business"
+	}
+	l.facts[1].value += "\n" + locales.T(ctx, vat)
 	return l
 }
 
@@ -56,17 +67,13 @@ func moved(kind string) func(ctx context.Context, site Site, p mail.Purchase) le
 func ofPurchase(ctx context.Context, site Site, kind string, p mail.Purchase) letter {
 	credits, amount := components.CreditAmount(ctx, p.Credits), components.Money(ctx, p.Cents, p.Currency)
 	texts := locales.Args{"credits": credits, "amount": amount, "moved": components.CreditAmount(ctx, max(p.Moved, -p.Moved))}
-	vat := "vat.included"
-	if site.SmallBusiness {
-		vat = "vat.small_business"
-	}
 	return letter{
 		subject:    locales.T(ctx, "letter."+kind+".subject", texts),
 		heading:    locales.T(ctx, "letter."+kind+".heading", texts),
 		paragraphs: []string{locales.T(ctx, "letter."+kind+".text", texts)},
 		facts: []fact{
 			{locales.T(ctx, "letter.fact.order"), locales.T(ctx, "letter.order", texts)},
-			{locales.T(ctx, "purchase_detail.amount"), amount + "\n" + locales.T(ctx, vat)},
+			{locales.T(ctx, "purchase_detail.amount"), amount},
 			{locales.T(ctx, "purchase_detail.ordered"), components.DateTime(ctx, p.OrderedAt)},
 			{locales.T(ctx, "purchase_detail.number"), p.ID},
 		},

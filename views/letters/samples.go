@@ -43,7 +43,7 @@ var Samples = []Sample{
 	{"identity_unlinked", models.LetterIdentityUnlinked, mail.Access{At: sampleTime, Provider: "GitHub"}},
 	{"signed_in", models.LetterSignedIn, mail.Access{At: sampleTime, Device: "Firefox, Linux"}},
 	{"account_deleted", models.LetterAccountDeleted, mail.AccountDeleted{At: sampleTime, Retained: true,
-		Until: time.Date(2036, 12, 31, 0, 0, 0, 0, time.UTC)}},
+		Until: time.Date(2036, 12, 31, 0, 0, 0, 0, time.UTC), Refunds: []mail.Revenue{{Currency: "eur", Cents: 250}}}},
 	{"operator_purchase", models.LetterOperatorPurchase, mail.InReview{ID: samplePurchaseID, Cause: models.CauseAmount}},
 	{"operator_event", models.LetterOperatorEvent, mail.InReview{ID: "evt_1SX4cT2eZvKYlo2C",
 		Cause: models.CauseDisputeStatus.Of("odd")}},
