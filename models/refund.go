@@ -40,6 +40,9 @@ type RefundRequest struct {
 	UpdatedAt      time.Time
 }
 
+// WithdrawalRefundKey begins the idempotency key of a request that a withdrawal led to.
+const WithdrawalRefundKey = "withdrawal:"
+
 // RefundOffer is what a buyer gets back for unused credits on request. The zero value is no offer.
 type RefundOffer struct {
 	Credits Credits // that the refund takes

@@ -60,7 +60,7 @@ func (s *Service) refund(ctx context.Context, w models.Withdrawal, event models.
 			return errUnclear
 		}
 		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: d.ID, ActorID: event.ActorID,
-			Cents: e.Cents, Seen: d.Refunded, Key: "withdrawal:" + w.ID.String()}, s.Now())
+			Cents: e.Cents, Seen: d.Refunded, Key: models.WithdrawalRefundKey + w.ID.String()}, s.Now())
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"strings"
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
@@ -101,6 +102,17 @@ func refusal(ctx context.Context, cause models.Cause) string {
 		return locales.T(ctx, "refund_request.refusal."+code)
 	}
 	return locales.T(ctx, "refund_request.refusal.unknown")
+}
+
+// requestedBy returns the locale key of who asked for a refund, unless it was an admin.
+func requestedBy(r models.RefundRequest) string {
+	switch {
+	case r.Goodwill:
+		return "admin_audit.by.user"
+	case strings.HasPrefix(r.IdempotencyKey, models.WithdrawalRefundKey): // without a person
+		return "admin_audit.by.system"
+	}
+	return "admin_audit.by.operator"
 }
 
 // refundFailure explains why a refund failed at Stripe.

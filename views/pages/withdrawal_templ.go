@@ -264,7 +264,7 @@ func WithdrawalReceived(locale string, w models.Withdrawal) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = components.Alert(components.Success, locales.T(ctx, "withdrawal.received.heading", locales.Args{"date": components.DateTime(ctx, w.ReceivedAt)})).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = components.Alert(components.Success, locales.T(ctx, "withdrawal.received.heading", locales.Args{"date": components.LegalTime(ctx, w.ReceivedAt)})).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
