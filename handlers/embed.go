@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -34,36 +33,23 @@ func showEmbed(c *fiber.Ctx) error { return sendFile(c, static.Path("js/embed.js
 
 // embedState is what the script draws.
 type embedState struct {
-	Available models.Credits `json:"available"`
-	Balance   string         `json:"balance"`
-	Taken     string         `json:"taken,omitempty"`
-	URL       string         `json:"url"`
-	Link      string         `json:"link"`
-	Costs     string         `json:"costs"`
-	Features  []embedFeature `json:"features"`
-	Shortage  *embedShortage `json:"shortage,omitempty"`
+	Available models.Credits  `json:"available"`
+	Balance   string          `json:"balance"`
+	Taken     string          `json:"taken,omitempty"`
+	URL       string          `json:"url"`
+	Link      string          `json:"link"`
+	Costs     string          `json:"costs"`
+	Features  []embedFeature  `json:"features"`
+	Shortage  *pages.Shortage `json:"shortage,omitempty"`
 }
 
 type embedFeature struct {
 	Label   string `json:"label"`
 	Credits string `json:"credits"`
-
-	name string
 }
 
-// embedShortage is the dialog about missing credits.
-type embedShortage struct {
-	Title   string `json:"title"`
-	Text    string `json:"text"`
-	Offer   string `json:"offer"`
-	URL     string `json:"url"`
-	Buy     string `json:"buy"`
-	Decline string `json:"decline"`
-	Waiting string `json:"waiting"`
-}
-
-// sendEmbedState is GET /credits/embed.json. With taken it says what a request took; with missing, required and feature
-// how to go on.
+// sendEmbedState is GET /credits/embed.json. With taken and feature it says what a request took; with missing, required
+// and feature how to go on, and from returnUrl it takes where to.
 func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 	h.setLocale(c, h.preferredLocale(c))
 	ctx, user := c.UserContext(), currentUser(c)
@@ -77,16 +63,21 @@ func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 		Link: locales.T(ctx, "embed.link"), Costs: locales.T(ctx, "embed.costs"),
 	}
 	for _, p := range prices {
-		s.Features = append(s.Features, embedFeature{name: string(p.Feature),
-			Credits: components.CreditAmount(ctx, p.Credits),
-			Label:   components.FeatureName(ctx, string(p.Feature), p.Label(pageLocale(c)))})
+		s.Features = append(s.Features, embedFeature{Credits: components.CreditAmount(ctx, p.Credits),
+			Label: components.FeatureName(ctx, string(p.Feature), p.Label(pageLocale(c)))})
 	}
+	feature := featureName(ctx, prices, c.Query("feature"))
 	if taken := queryCredits(c, "taken"); taken > 0 {
-		s.Taken = locales.T(ctx, "embed.taken", locales.Args{"credits": components.CreditAmount(ctx, taken),
-			"left": s.Balance})
+		s.Taken = locales.T(ctx, "embed.taken", locales.Args{"feature": feature,
+			"credits": components.SignedCredits(ctx, -taken), "left": s.Balance})
 	}
 	if missing := queryCredits(c, "missing"); missing > 0 {
-		if s.Shortage, err = h.embedShortage(ctx, s, missing, queryCredits(c, "required"), c.Query("feature")); err != nil {
+		back, err := h.returnURL(c.Query(paramReturnURL))
+		if err != nil { // the buyer returns to our own page
+			back = ""
+		}
+		s.Shortage, err = h.shortage(ctx, need{feature, queryCredits(c, "required"), user.Available(), missing}, back)
+		if err != nil {
 			return err
 		}
 	}
@@ -100,34 +91,6 @@ func queryCredits(c *fiber.Ctx, name string) models.Credits {
 		return 0
 	}
 	return models.Credits(n)
-}
-
-func (h *Handler) embedShortage(ctx context.Context, s embedState, missing, required models.Credits,
-	feature string) (*embedShortage, error) {
-	for _, f := range s.Features {
-		if f.name == feature {
-			feature = f.Label
-		}
-	}
-	d := &embedShortage{
-		Title: locales.T(ctx, "embed.shortage.title"), Buy: locales.T(ctx, "embed.shortage.buy"),
-		Decline: locales.T(ctx, "embed.shortage.decline"), Waiting: locales.T(ctx, "embed.shortage.waiting"),
-		Text: locales.T(ctx, "embed.shortage.text", locales.Args{"feature": feature, "available": s.Balance,
-			"required": components.CreditAmount(ctx, required)}),
-		Offer: locales.T(ctx, "embed.shortage.none"), URL: h.ownAddress("/" + locales.Code(ctx) + "/purchase"),
-	}
-	cover, err := h.Catalog.Cover(ctx, missing)
-	if err != nil || cover == nil {
-		return d, err
-	}
-	text := "embed.shortage.covered"
-	if cover.Credits() < missing {
-		text = "embed.shortage.some"
-	}
-	d.Offer = locales.T(ctx, text, locales.Args{"credits": components.CreditAmount(ctx, cover.Credits()),
-		"price": pages.CoverPrice(ctx, *cover)})
-	d.URL = h.ownAddress(pages.CoverPath(ctx, *cover))
-	return d, nil
 }
 
 const (

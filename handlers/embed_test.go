@@ -63,17 +63,24 @@ func TestEmbeddedCredits(t *testing.T) {
 		}
 		return s
 	}
-	if s := read("?taken=10"); s.Available != 100 || s.Shortage != nil || len(s.Features) != 3 || s.URL != "/en/billing" ||
-		!strings.Contains(s.Taken, "10") {
+	if s := read("?taken=10&feature=resume_analysis"); s.Available != 100 || s.Shortage != nil || len(s.Features) != 3 ||
+		s.URL != "/en/billing" || s.Taken != "Resume analysis: −10 · 100\u00a0credits left" {
 		t.Errorf("state = %+v, want 100 credits, three features and what was taken", s)
 	}
+	f.handler.Site.ReturnOrigins = []string{"http://localhost"}
 	for query, want := range map[string]string{
+		"missing=15&returnUrl=http://localhost/tailor":      "/en/purchase?package=100&returnUrl=http%3A%2F%2Flocalhost%2Ftailor",
+		"missing=15&returnUrl=//evil.example":               "/en/purchase?package=100#",
 		"missing=15&required=15&feature=resume_improvement": "/en/purchase?package=100",
 		"missing=600": "/en/purchase?package=1200", "missing=2000000000": "/en/purchase?package=1200&quantity=100",
 	} {
 		if s := read("?" + query); s.Shortage == nil || !strings.HasPrefix(s.Shortage.URL, want) {
 			t.Errorf("%s: shortage = %+v, want the way to %s", query, s.Shortage, want)
 		}
+	}
+	if s := read("?missing=1&required=10&feature=%3Cb%3E"); s.Shortage == nil ||
+		s.Shortage.Title != "This feature: 1\u00a0more credit needed" {
+		t.Errorf("an unknown feature: shortage = %+v, want a title that does not repeat it", s.Shortage)
 	}
 	for _, query := range []string{"?missing=x", "?missing=-1", "?missing=99999999999", "?taken=1e3"} {
 		if s := read(query); s.Shortage != nil || s.Taken != "" {

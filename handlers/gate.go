@@ -195,6 +195,9 @@ type gateEnvelope struct {
 // use, so that a body would keep the connection busy.
 func (h *Handler) answerGate(c *fiber.Ctx, f *fault.Error, status int) error {
 	switch {
+	case f.Code == fault.InsufficientCredits && c.Get("Sec-Fetch-Mode") == "navigate": // a form without scripts
+		c.Set(fiber.HeaderContentSecurityPolicy, h.Site.policy)
+		return h.renderShortage(c, f, status)
 	case isAPI(c):
 		e := h.envelope(c.UserContext(), requestID(c), f)
 		return c.JSON(gateEnvelope{Detail: e.Error.Message, envelope: e})

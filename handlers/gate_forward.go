@@ -30,6 +30,7 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 	embed(c, answer)
 	if answer.Charged > 0 {
 		c.Set("X-Credits-Charged", strconv.FormatInt(int64(answer.Charged), 10))
+		c.Set("X-Credits-Feature", answer.Feature)
 	}
 	for name, values := range answer.Header {
 		c.Set(name, strings.Join(values, ", "))

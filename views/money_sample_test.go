@@ -84,6 +84,8 @@ func moneySamples(locale string) []sample {
 	return append(all,
 		sample{"admin purchase", pages.AdminPurchase(adminPurchase(locale)),
 			[]string{"refund-submit", "amount", "note", "takes", "rest", "buyer", "requests", "refunds", "disputes"}},
+		sample{"out of credits", pages.OutOfCredits(pages.Shortage{Title: hostile, Text: "Why", Offer: "100 credits",
+			URL: "/de/purchase?package=100", Buy: "Buy", Decline: "Later"}, "/"), []string{"offer", "buy", "later"}},
 		sample{"admin purchase, free", pages.AdminPurchase(free), []string{"no-refund"}},
 		sample{"admin purchase, refused", pages.AdminPurchase(refused), []string{"amount-error", "note-error"}},
 		sample{"admin purchase, about to move", pages.AdminPurchase(moved),

@@ -30,7 +30,7 @@ func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 			b.open("/dashboard")
 			b.inShadow("the balance", `details summary`, "10 "+word.credits)
 			b.click("#example")
-			b.inShadow("what the upload took", `output`, "10 "+word.credits)
+			b.inShadow("what the upload took and left", `output`, "−10 · ")
 			b.inShadow("the new balance", `details summary`, word.none)
 			b.check("gate-charged", "/dashboard")
 

@@ -60,5 +60,5 @@ func (b *browser) openPictured(name string) {
 	}
 	b.open("/dashboard")
 	b.click("#example")
-	b.inShadow("what the analysis took", `output`, "10 credits")
+	b.inShadow("what the analysis took", `output`, "−10 · ")
 }

@@ -25,6 +25,7 @@ type work struct {
 	hold    uuid.UUID
 	user    int64
 	credits models.Credits
+	feature string
 
 	unpaid  *limit.Window // counts the request
 	began   time.Time
@@ -51,7 +52,8 @@ func (s *Service) hold(ctx context.Context, rule *routes.Rule, r Request, plan r
 	if err != nil {
 		return nil, err
 	}
-	w := &work{rule: rule, hold: held.ID, user: r.UserID, credits: held.Credits, began: time.Now()}
+	w := &work{rule: rule, hold: held.ID, user: r.UserID, credits: held.Credits, feature: plan.Feature,
+		began: time.Now()}
 	if plan.Opens == nil {
 		return w, nil
 	}
@@ -89,7 +91,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, er
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
 	}
 	if good {
-		unpaid, answer.Charged = false, w.credits
+		unpaid, answer.Charged, answer.Feature = false, w.credits, w.feature
 		err = s.capture(ctx, w, answer.Status) // if it fails, nothing is given away: the hold expires
 	} else {
 		err = s.release(ctx, w, answer.Status)

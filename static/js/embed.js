@@ -26,7 +26,8 @@
     for (;;) {
       const again = input instanceof Request ? input.clone() : input; // a body is read once
       const answer = await fetchPage(input, init);
-      if (answer.headers.get("X-Credits-Charged")) refresh({ taken: answer.headers.get("X-Credits-Charged") });
+      const taken = answer.headers.get("X-Credits-Charged");
+      if (taken) refresh({ taken, feature: answer.headers.get("X-Credits-Feature") });
       if (answer.status !== 402 || !(await bought(answer, init?.signal ?? input.signal))) return answer;
       input = again;
     }
@@ -54,22 +55,23 @@
   }
 
   async function ask({ required, missing, feature }) {
-    const state = await refresh({ missing, required, feature });
+    const state = await refresh({ missing, required, feature, returnUrl: location.origin + location.pathname });
     if (!state) return false;
     const { title, text, offer, buy, url, decline, waiting } = state.shortage;
-    const dialog = element("dialog", { "aria-labelledby": "title" });
+    const dialog = element("dialog", { "aria-labelledby": "title", "aria-describedby": "text offer" });
     const status = element("p", { role: "status" });
-    const link = element("a", { class: "buy", href: url, target: "_blank", rel: "opener" }, buy);
+    const link = url && element("a", { class: "buy", href: url, target: "_blank", rel: "opener" }, buy);
     const close = element("button", { type: "button" }, decline);
-    dialog.append(element("h2", { id: "title" }, title), element("p", {}, text), element("p", {}, offer), status,
-      element("div", { class: "actions" }, link, close));
+    dialog.append(element("h2", { id: "title" }, title), element("p", { id: "text" }, text),
+      element("p", { id: "offer" }, offer), status, element("div", { class: "actions" }, link, close));
     box.append(dialog);
     dialog.showModal();
-    link.focus();
+    (link ?? close).focus();
     return new Promise((resolve) => {
       const end = (result) => {
         clearInterval(timer);
         removeEventListener("focus", look);
+        dialog.close(); // returns the focus
         dialog.remove();
         resolve(result);
       };
@@ -79,7 +81,7 @@
       };
       const timer = setInterval(look, 3000);
       addEventListener("focus", look);
-      link.addEventListener("click", () => (status.textContent = waiting));
+      link?.addEventListener("click", () => (status.textContent = waiting));
       close.addEventListener("click", () => end(false));
       dialog.addEventListener("cancel", () => end(false)); // Escape
     });

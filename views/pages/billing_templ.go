@@ -469,7 +469,7 @@ func Billing(d BillingData) templ.Component {
 // buyPath returns where credits are bought; a debt's package is preselected.
 func (d BillingData) buyPath(ctx context.Context) string {
 	if d.User.CreditsBalance < 0 && d.Cover != nil {
-		return CoverPath(ctx, *d.Cover)
+		return CoverPath(ctx, *d.Cover, "")
 	}
 	return localPath(d.Locale, "/purchase")
 }

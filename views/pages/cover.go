@@ -13,7 +13,9 @@ func CoverPrice(ctx context.Context, c models.Cover) string {
 	return components.Money(ctx, c.Offer.Total(c.Quantity), c.Offer.Currency)
 }
 
-// CoverPath returns where the packages are preselected.
-func CoverPath(ctx context.Context, c models.Cover) string {
-	return PackagePath(locales.Code(ctx), c.Offer.CreditsPerUnit, c.Quantity) + "#" + packageID(c.Offer, "card")
+// CoverPath returns where the packages are preselected. After the payment the buyer goes on to the address back, if
+// there is one.
+func CoverPath(ctx context.Context, c models.Cover, back string) string {
+	choice := Choice{Credits: c.Offer.CreditsPerUnit, Quantity: c.Quantity, ReturnURL: back}
+	return choice.Path(locales.Code(ctx)) + "#" + packageID(c.Offer, "card")
 }

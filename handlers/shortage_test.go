@@ -1,0 +1,54 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+)
+
+// A form that needs more credits than there are leads to a page that offers the package that covers them, and the way
+// back. It calls that neither an error nor by its status.
+func TestFormWithoutEnoughCredits(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	f.handler.Site.GateURL = "http://localhost"
+	f.handler.Site.ReturnOrigins = []string{"http://localhost"}
+	open := func() (reply, *goquery.Document) {
+		t.Helper()
+		r := f.call("POST", "/api/v1/resumes/upload", uploadBody(100), f.cookie, ownOrigin, "Sec-Fetch-Mode: navigate",
+			"Content-Type: multipart/form-data; boundary=x")
+		doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, doc
+	}
+	if err := f.db.Exec(`DELETE FROM prices`).Error; err != nil {
+		t.Fatal(err)
+	}
+	f.credit(f.user, -95)
+	if r, doc := open(); r.status != http.StatusPaymentRequired || doc.Find("#buy").Length() != 0 ||
+		!strings.Contains(doc.Find("#offer").Text(), "No credits are on sale") {
+		t.Errorf("nothing on sale: status %d, %s; want 402 without a button to buy", r.status, doc.Find("#content").Text())
+	}
+	f.sell()
+	_, doc := open()
+	text := doc.Find("#content").Text()
+	for _, want := range []string{"Resume analysis: 5\u00a0more credits needed", "costs 10\u00a0credits",
+		"100\u00a0credits for €5.00", "Buy and continue", "Later"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page says %s, want %q in it", text, want)
+		}
+	}
+	if strings.Contains(text, "402") || strings.Contains(text, "Error") || strings.Contains(text, "req_") {
+		t.Errorf("the page says %s, want no error", text)
+	}
+	if buy := doc.Find("#buy").AttrOr("href", ""); !strings.HasPrefix(buy,
+		"/en/purchase?package=100&returnUrl=http%3A%2F%2Flocalhost%2F") || doc.Find("#later").AttrOr("href", "") !=
+		"http://localhost/" {
+		t.Errorf("the buttons lead to %s and %s, want the order with the way back, and Resume Matcher", buy,
+			doc.Find("#later").AttrOr("href", ""))
+	}
+}
