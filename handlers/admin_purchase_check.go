@@ -10,5 +10,5 @@ func (h *Handler) checkPurchase(c *fiber.Ctx) error {
 		return err
 	}
 	return h.redirectWithFlash(c, localPath(c, "/admin/purchases/"+c.Params("id")),
-		countFlash("check_"+string(outcome), entries))
+		numberedFlash("check_"+string(outcome), int64(entries)))
 }

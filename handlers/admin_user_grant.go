@@ -9,6 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -36,8 +37,9 @@ func parseGrant(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash st
 // grantCredits is POST /{locale}/admin/users/{id}/grant: it grants credits or corrects a balance.
 func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	form, grant, flash, err := parseGrant(c)
+	var posted ledger.Posted
 	if err == nil {
-		_, err = h.Admin.Grant(c.UserContext(), grant)
+		posted, err = h.Admin.Grant(c.UserContext(), grant)
 	}
 	if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
 		form.Errors = errors
@@ -46,7 +48,8 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), flash)
+	return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)),
+		numberedFlash(flash, max(int64(posted.DeltaCredits), -int64(posted.DeltaCredits)), int64(posted.BalanceAfter)))
 }
 
 // previewGrant handles the same POST with a preview field: it validates the form and shows the resulting balance

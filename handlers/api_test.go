@@ -207,7 +207,7 @@ func (f *fixture) call(method, path, body string, header ...string) reply {
 		f.t.Fatal(err)
 	}
 	r := reply{res.StatusCode, res.Header, string(text)}
-	name, _, _ := strings.Cut(r.flash(), flashCount)
+	name, _, _ := strings.Cut(r.flash(), flashSeparator)
 	if _, known := flashes[name]; name != "" && !known {
 		f.t.Errorf("%s %s stores the message %q, which is not in flashes", method, path, name)
 	}

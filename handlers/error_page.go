@@ -60,7 +60,11 @@ func retargetContent(c *fiber.Ctx) {
 // flash region.
 func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 	if wantsFragment(c) {
-		return h.renderFlash(c, status, h.message(c.UserContext(), f))
+		text := h.message(c.UserContext(), f)
+		if status >= fiber.StatusInternalServerError { // the log says more
+			text += " (" + requestID(c) + ")"
+		}
+		return h.renderFlash(c, status, text)
 	}
 	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.errorData(c, f, status)))
 }
@@ -68,12 +72,12 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 // renderFlash sends a message for the flash region of the current page.
 func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
 	var body bytes.Buffer
-	message := layouts.FlashMessage(layouts.Flash{Kind: layouts.FlashFault, Text: text + " (" + requestID(c) + ")"})
+	message := layouts.FlashMessage(layouts.Flash{Kind: layouts.FlashFault, Text: text})
 	if err := message.Render(c.UserContext(), &body); err != nil {
 		return fmt.Errorf("render message: %w", err)
 	}
 	c.Set("HX-Retarget", "#flash")
-	c.Set("HX-Reswap", "innerHTML show:none") // the region is sticky while it shows a fault
+	c.Set("HX-Reswap", "innerHTML show:none") // the region is in the window
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.Status(status).Send(body.Bytes())
 }

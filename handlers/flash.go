@@ -1,13 +1,15 @@
 package handlers
 
 import (
-	"math"
+	"context"
 	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/components"
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
@@ -16,7 +18,8 @@ import (
 var flashes = map[string]layouts.FlashKind{
 	"signed_out":            layouts.FlashDone,
 	"signed_out_everywhere": layouts.FlashDone,
-	"sign_in_canceled":      layouts.FlashDone,
+	"sign_in_canceled":      layouts.FlashNotice,
+	"session_over":          layouts.FlashNotice,
 
 	"linked":          layouts.FlashDone,
 	"already_linked":  layouts.FlashDone,
@@ -37,7 +40,7 @@ var flashes = map[string]layouts.FlashKind{
 	"session_ended":   layouts.FlashDone,
 	"account_deleted": layouts.FlashDone,
 
-	flashPaying: layouts.FlashDone,
+	flashPaying: layouts.FlashNotice,
 
 	"goodwill_sent":    layouts.FlashDone,
 	"goodwill_pending": layouts.FlashDone,
@@ -88,13 +91,18 @@ var flashes = map[string]layouts.FlashKind{
 	"check_review": layouts.FlashFault,
 }
 
-// countedFlashes are the messages with a number.
-var countedFlashes = map[string]bool{"check_booked": true}
+// flashNumbers names the numbers in messages: credits, or the count that chooses the plural form.
+var flashNumbers = map[string][]string{
+	"check_booked": {flashCount},
+	"granted":      {"credits", "balance"},
+	"corrected":    {"credits", "balance"},
+}
 
 const (
-	flashCookie = "flash"
-	flashPaying = "paying" // the purchase's page redirects to the payment
-	flashCount  = "."      // separates a name from its number
+	flashCookie    = "flash"
+	flashPaying    = "paying" // the purchase's page redirects to the payment
+	flashCount     = "count"
+	flashSeparator = "." // separates a name from its numbers
 )
 
 // setFlash stores the name of a message for the next page, so that a tampered cookie can only show texts of ours.
@@ -102,29 +110,48 @@ func (h *Handler) setFlash(c *fiber.Ctx, name string) {
 	h.Sessions.setCookie(c, h.Sessions.cookieName(flashCookie), name, 60)
 }
 
-// countFlash adds n to the name of a message with a number. It returns other names as they are.
-func countFlash(name string, n int) string {
-	if !countedFlashes[name] {
+// numberedFlash adds its numbers to the name of a message. It returns the name of a message without numbers as it is.
+func numberedFlash(name string, numbers ...int64) string {
+	if len(flashNumbers[name]) == 0 {
 		return name
 	}
-	return name + flashCount + strconv.Itoa(n)
+	for _, n := range numbers {
+		name += flashSeparator + strconv.FormatInt(n, 10)
+	}
+	return name
 }
 
 // popFlash returns the stored message, if any, and clears the cookie.
 func (h *Handler) popFlash(c *fiber.Ctx) *layouts.Flash {
 	cookie := h.Sessions.cookieName(flashCookie)
-	name := c.Cookies(cookie)
-	if name == "" {
+	stored := c.Cookies(cookie)
+	if stored == "" {
 		return nil
 	}
 	h.Sessions.setCookie(c, cookie, "", -1)
-	name, count, counted := strings.Cut(name, flashCount)
+	return parseFlash(c.UserContext(), stored)
+}
+
+// parseFlash returns a stored message in the language of ctx; nil for what numberedFlash never returns.
+func parseFlash(ctx context.Context, stored string) *layouts.Flash {
+	parts := strings.Split(stored, flashSeparator)
+	name, numbers := parts[0], parts[1:]
 	kind, ok := flashes[name]
-	switch n := parseDigits(count); {
-	case !ok || counted != countedFlashes[name] || counted && (n < 0 || n > math.MaxInt32):
+	if !ok || len(numbers) != len(flashNumbers[name]) {
 		return nil
-	case counted:
-		return &layouts.Flash{Kind: kind, Text: locales.N(c.UserContext(), "flash."+name, n)}
 	}
-	return &layouts.Flash{Kind: kind, Text: locales.T(c.UserContext(), "flash."+name)}
+	args, key := locales.Args{}, "flash."+name
+	text := func() string { return locales.T(ctx, key, args) }
+	for i, number := range numbers {
+		n, err := strconv.ParseInt(number, 10, 32)
+		switch argument := flashNumbers[name][i]; {
+		case err != nil:
+			return nil
+		case argument == flashCount:
+			text = func() string { return locales.N(ctx, key, n, args) }
+		default:
+			args[argument] = components.CreditAmount(ctx, models.Credits(n))
+		}
+	}
+	return &layouts.Flash{Kind: kind, Text: text()}
 }

@@ -109,7 +109,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 		flash("Stripe does not answer")
 		s.down.Store(false)
 		admin.submit("#check")
-		flash("1 missing movement has been booked")
+		flash("1 missing transaction has been added")
 		admin.submit("#check")
 		flash("Nothing was missing")
 		buyer.open("/en/billing")

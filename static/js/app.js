@@ -75,17 +75,24 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
 });
 
 // Shows a message in the flash region when the server does not answer.
+const messages = document.getElementById("flash");
 for (const fault of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(fault, () => {
-    const region = document.getElementById("flash");
-    const message = document.createElement("p");
-    message.className = "flash";
-    message.dataset.variant = "danger";
-    message.role = "alert";
-    message.textContent = region.dataset.unreachable;
-    region.replaceChildren(message);
+    messages.replaceChildren(document.getElementById("unreachable").content.cloneNode(true));
   });
 }
+
+// Adds the text of a new region once more, because screen readers announce only changes.
+const announce = (region) => region && requestAnimationFrame(() => region.replaceChildren(...region.childNodes));
+announce(messages);
+document.addEventListener("htmx:afterSettle", () => announce(document.getElementById("found")));
+
+// Dismisses a message.
+document.addEventListener("click", (event) => {
+  if (!event.target.matches(".flash-close")) return;
+  event.target.closest(".flash").remove();
+  document.getElementById("content").focus({ preventScroll: true });
+});
 
 // Updates the language links, because htmx changes the address without rendering the header.
 document.addEventListener("htmx:pushedIntoHistory", () => {

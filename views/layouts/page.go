@@ -55,10 +55,11 @@ type Flash struct {
 // FlashKind says whether the action succeeded.
 type FlashKind string
 
-// The kinds.
+// The kinds. A notice reports no result.
 const (
-	FlashDone  FlashKind = "success"
-	FlashFault FlashKind = "danger"
+	FlashDone   FlashKind = "success"
+	FlashNotice FlashKind = "notice"
+	FlashFault  FlashKind = "danger"
 )
 
 // signedInAs identifies the signed-in account: the name, plus the address if there is one.

@@ -112,7 +112,7 @@ func AdminAudit(d AdminAuditData) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = listFilter(localPath(d.Locale, "/admin/audit"), d.Filter, locales.T(ctx, "admin_audit.object_hint")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = listFilter(localPath(d.Locale, "/admin/audit"), d.Filter, locales.T(ctx, "admin_audit.object_hint"), found{len(d.Entries), d.Next == 0 && !d.Further}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -276,7 +276,7 @@ func everyEvent(d AdminEventsData, path string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = listFilter(path, d.Filter, locales.T(ctx, "admin_events.object_hint")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = listFilter(path, d.Filter, locales.T(ctx, "admin_events.object_hint"), found{len(d.All), d.Next == "" && !d.Further}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -310,8 +310,8 @@ func Components(d ComponentsData) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			for _, kind := range []layouts.FlashKind{layouts.FlashDone, layouts.FlashFault} {
-				templ_7745c5c3_Err = layouts.FlashMessage(layouts.Flash{Kind: kind, Text: locales.T(ctx, "flash.granted")}).Render(ctx, templ_7745c5c3_Buffer)
+			for _, kind := range []layouts.FlashKind{layouts.FlashDone, layouts.FlashNotice, layouts.FlashFault} {
+				templ_7745c5c3_Err = layouts.FlashMessage(layouts.Flash{Kind: kind, Text: locales.T(ctx, "flash.profile_saved")}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
