@@ -54,7 +54,7 @@ func TestLinkAnotherSignIn(t *testing.T) {
 			"with another user's token":    {linkURL(bob), ada.cookie, 403},
 			"with another flow's token":    {strings.Replace(own, "purpose=link", "purpose=confirm", 1), ada.cookie, 403},
 			"with an unknown kind of flow": {strings.Replace(own, "purpose=link", "purpose=other", 1), ada.cookie, 400},
-			"without a session":            {own, "x=y", 401},
+			"without a session":            {own, "x=y", 303},
 			"with a forged state":          {own + "&state=x", ada.cookie, 400},
 		} {
 			if r := f.call("GET", try.path, "", "Cookie: "+try.cookie); r.status != try.status {
@@ -86,8 +86,8 @@ func TestLinkAnotherSignIn(t *testing.T) {
 		began = ada.call("GET", linkURL(ada), "", "Cookie: "+ada.cookie)
 		back = f.callbackFor(began.header.Get("Location"), "fourth@example.com")
 		ada.post("/logout", url.Values{})
-		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie+began.flow()); r.status != 401 {
-			t.Errorf("after signing out: status %d, want 401", r.status)
+		if r := ada.call("GET", back, "", "Cookie: "+ada.cookie+began.flow()); r.header.Get("Location") != "/en/login" {
+			t.Errorf("after signing out: status %d to %s, want the sign-in", r.status, r.header.Get("Location"))
 		}
 		for _, email := range []string{"third@example.com", "fourth@example.com", "fifth@example.com"} {
 			if traces := dbtest.Traces(t, f.db, email); len(traces) > 0 {

@@ -28,9 +28,9 @@ func TestBodyLimits(t *testing.T) {
 		most int // bytes
 		fits int // status for a body within the limit
 	}{
-		{"/api/stripe/webhook", eventLimit, 400}, {"/healthz", formLimit, 404}, {"/de/purchase", formLimit, 401},
+		{"/api/stripe/webhook", eventLimit, 400}, {"/healthz", formLimit, 404}, {"/de/purchase", formLimit, 303},
 		{"/api/credits/spend", formLimit, 401},
-		{"/de/nowhere", formLimit, 401},
+		{"/de/nowhere", formLimit, 303},
 	} {
 		for framing, send := range map[string]func(int) string{"with Content-Length": fixed, "chunked": chunked} {
 			conn := dial(t, address)
@@ -97,8 +97,8 @@ func TestBodyBudget(t *testing.T) {
 	if log.count(`"level":"WARN"`, `"problem":"busy"`) != 1 || log.count(`"level":"ERROR"`) != 0 {
 		t.Error("the refusal is not logged as one warning without an error")
 	}
-	if res, _ := slow.send("x"); res.StatusCode != 401 {
-		t.Errorf("the first body: status %d, want 401 as for a visitor's form", res.StatusCode)
+	if res, _ := slow.send("x"); res.StatusCode != 303 {
+		t.Errorf("the first body: status %d, want 303 as for a visitor's form", res.StatusCode)
 	}
 	dbtest.Eventually(t, "all bytes are released", func() bool { return f.handler.bodies.UnderWay() == 0 })
 }

@@ -29,11 +29,8 @@ func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.Erro
 		d.Resend = resendForm(c)
 	case f.Problem == fault.ReceiptAway || slices.Contains(closedProblems, f.Problem):
 		d.Retry = c.OriginalURL()
-	case f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired || f.Code == fault.Unauthenticated &&
-		path == "":
+	case f.Problem == fault.SignInFailed || f.Problem == fault.SignInExpired || f.Code == fault.Unauthenticated:
 		d.SignIn = "/" + locale + "/login"
-	case f.Code == fault.Unauthenticated:
-		d.SignIn = pages.SignInAndBack(locale, address)
 	case path == "" || f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Problem == fault.CrossSite:
 		// a retry would fail again
 	case c.Method() != fiber.MethodGet || f.Code == fault.Internal || f.Code == fault.Unavailable ||

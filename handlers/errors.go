@@ -133,10 +133,8 @@ func (h *Handler) answerError(c *fiber.Ctx, f *fault.Error, err error) error {
 	if wait := retryAfter(f); wait != "" {
 		c.Set(fiber.HeaderRetryAfter, wait)
 	}
-	if f.Code == fault.Unauthenticated && wantsFragment(c) && !isAPI(c) { // the session ended while the page was open
-		c.Set("HX-Redirect", h.signInPage(c))
-		c.Status(fiber.StatusNoContent)
-		return nil
+	if f.Code == fault.Unauthenticated && h.byPerson(c) {
+		return h.redirectToSignIn(c)
 	}
 	if h.inGate(c) {
 		return h.answerGate(c, h.advise(c.UserContext(), f), answer.status)

@@ -34,8 +34,11 @@ var omittedFields = map[string]bool{"_csrf": true, "idempotency_key": true, "see
 // formAddress returns the page of the posted form with the typed values in its query string, so that the page can
 // restore them. It drops the longest value when the address gets too long.
 func formAddress(c *fiber.Ctx) string {
-	path, _ := pagePath(c, pageLocale(c))
+	path, query := pagePath(c, pageLocale(c))
 	path = "/" + pageLocale(c) + strings.TrimSuffix(path, "/export.zip") // the page that links to the export
+	if query != "" {
+		return path + "?" + query
+	}
 	typed, longest := url.Values{}, ""
 	for key := range c.Request().PostArgs().All() {
 		name := string(key)

@@ -203,7 +203,7 @@ func requestID(c *fiber.Ctx) string {
 }
 
 // requireUser redirects anonymous visitors to the sign-in page and refuses programs, such as the script in Resume
-// Matcher's pages, which cannot follow a redirect to our host. answerError redirects htmx.
+// Matcher's pages, which cannot follow a redirect to our host. answerError redirects forms and htmx.
 func (h *Handler) requireUser(c *fiber.Ctx) error {
 	if currentVisitor(c).account != nil {
 		return c.Next()

@@ -91,13 +91,13 @@ func pagePath(c *fiber.Ctx, locale string) (path, query string) {
 	if strings.HasPrefix(path, "/account/") && path != "/account/delete" {
 		return "/account", ""
 	}
-	for _, list := range []string{"/admin/keys", "/admin/webhooks", "/admin/withdrawals"} {
+	for _, list := range []string{"/admin/keys", "/admin/letters", "/admin/webhooks", "/admin/withdrawals"} {
 		if strings.HasPrefix(path, list+"/") {
 			return list, ""
 		}
 	}
 	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share",
-		"/relink", "/right", "/sessions"} {
+		"/relink", "/right", "/sessions", "/retry", "/close"} {
 		path = strings.TrimSuffix(path, action)
 	}
 	return path, ""

@@ -40,11 +40,32 @@ func pagesOf(app *fiber.App) []string {
 	return slices.Compact(patterns)
 }
 
-// signInPage returns the sign-in page that leads back to the requested page; for an htmx request, to the page that
-// the browser shows.
+// redirectToSignIn answers a request whose session ended while its page was open: it redirects to the sign-in page,
+// which says so and leads back.
+func (h *Handler) redirectToSignIn(c *fiber.Ctx) error {
+	h.setFlash(c, "session_over")
+	to := h.signInPage(c)
+	if wantsFragment(c) { // htmx would swap the redirect's target into the page
+		c.Set("HX-Redirect", to)
+		c.Status(fiber.StatusNoContent)
+		return nil
+	}
+	return redirect(c, to)
+}
+
+// byPerson reports whether a request is for one of our own pages or forms.
+func (h *Handler) byPerson(c *fiber.Ctx) bool {
+	return (c.Method() == fiber.MethodGet || c.Method() == fiber.MethodPost) && !isAPI(c) && !h.inGate(c) && !h.atGate(c)
+}
+
+// signInPage returns the sign-in page that leads back: to the requested page, to the form that was posted, with what
+// was typed, or, for another htmx request, to the page that the browser shows.
 func (h *Handler) signInPage(c *fiber.Ctx) string {
 	back := c.OriginalURL()
-	if wantsFragment(c) {
+	switch {
+	case c.Method() == fiber.MethodPost:
+		back = formAddress(c)
+	case wantsFragment(c):
 		shown, err := url.Parse(c.Get("HX-Current-URL"))
 		if back = ""; err == nil && h.ownOrigin(shown.Scheme+"://"+shown.Host, string(c.Request().Host())) {
 			back = shown.RequestURI()

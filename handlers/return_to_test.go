@@ -26,7 +26,7 @@ func TestReturnTo(t *testing.T) {
 }
 
 // A visitor is redirected to the sign-in and returns to the page afterwards; an htmx request for a part of a page
-// redirects the whole page. A form gets 401, and admin pages answer 404 to users.
+// redirects the whole page. A form leads back to its page, and admin pages answer 404 to users.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -42,7 +42,7 @@ func TestSignedOut(t *testing.T) {
 		"a page":        {"GET", "/en/history?kind=purchase", nil, 303, back + "%2Fen%2Fhistory%3Fkind%3Dpurchase", ""},
 		"an admin page": {"GET", "/en/admin/events", nil, 303, back + "%2Fen%2Fadmin%2Fevents", ""},
 		"no admin page": {"GET", "/en/admin/nowhere", nil, 303, "/en/login", ""},
-		"a form":        {"POST", "/en/purchase", nil, 401, "", ""},
+		"a form":        {"POST", "/en/purchase?package=100", nil, 303, back + "%2Fen%2Fpurchase%3Fpackage%3D100", ""},
 		"the API":       {"GET", "/api/credits/balance", []string{htmx}, 401, "", ""},
 		"a filter": {"GET", "/en/history?kind=purchase", []string{htmx, shown + "/en/history"}, 204, "",
 			back + "%2Fen%2Fhistory"},

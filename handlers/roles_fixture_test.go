@@ -160,7 +160,11 @@ func (f *rolesFixture) ask(method, path string) (got statuses) {
 		default:
 			body, header = form.Encode(), append(header, "Content-Type: application/x-www-form-urlencoded")
 		}
-		got[i] = f.call(method, path, body, header...).status
+		r := f.call(method, path, body, header...)
+		got[i] = r.status
+		if method == fiber.MethodPost && r.flash() == "session_over" {
+			got[i] = fiber.StatusUnauthorized
+		}
 	}
 	return got
 }

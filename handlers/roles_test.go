@@ -20,8 +20,8 @@ var roles = []string{"visitor", "owner", "other", "admin", "read", "spend", "rev
 // program counts as a visitor.
 type statuses [7]int
 
-// Statuses that many routes share: public pages, users' pages, and admins' pages, which answer 404 to other users. To
-// a visitor a form answers 401, and a page redirects to the sign-in.
+// Statuses that many routes share: public pages, users' pages, and admins' pages, which answer 404 to other users. A
+// visitor is redirected to the sign-in; for a form, which may redirect users too, that counts as 401.
 func public(status int) statuses {
 	return statuses{status, status, status, status, status, status, status}
 }

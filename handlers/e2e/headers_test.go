@@ -47,8 +47,8 @@ func TestHeaders(t *testing.T) {
 		"health":        {"GET", "/healthz", "", 200},
 		"ready":         {"GET", "/readyz", "", 200},
 		"sign-in":       {"GET", "/auth/oidc", "", 302},
-		"form, no user": {"POST", "/en/purchase", "x=1", 401},
-		"logout":        {"POST", "/logout", "", 401},
+		"form, no user": {"POST", "/en/purchase", "x=1", 303},
+		"logout":        {"POST", "/logout", "", 303},
 	} {
 		res, _ := request(t, noRedirect, c.method, s.url+c.path, c.body,
 			map[string]string{"Accept-Language": "de-DE,de;q=0.9"})

@@ -242,8 +242,8 @@ func testOperatorPages(t *testing.T, locale string) {
 		other := newVisitor(s, locale)
 		stale.URL.Host = v.at.Host
 		other.at = v.at
-		if other.show(stale); other.status != http.StatusUnauthorized {
-			t.Errorf("form of a signed-out visitor: status %d, want 401", other.status)
+		if other.show(stale); other.at.Path != "/"+locale+"/login" {
+			t.Errorf("form of a signed-out visitor: %s, want the sign-in page", other.at)
 		}
 	})
 	t.Run("answers hostile queries with 200 or 422", func(t *testing.T) {
