@@ -15,8 +15,8 @@ import (
 )
 
 // errorData returns what the error page shows: the meaning of the fault and the way on.
-func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error, status int) pages.ErrorData {
-	d := pages.ErrorData{Status: status, Code: f.Code, Message: h.message(c.UserContext(), f), RequestID: requestID(c),
+func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error) pages.ErrorData {
+	d := pages.ErrorData{Code: f.Code, Message: h.message(c.UserContext(), f), RequestID: requestID(c),
 		SignedIn: currentVisitor(c).account != nil}
 	locale := pageLocale(c)
 	path, query := pagePath(c, locale)
@@ -63,7 +63,7 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 		}
 		return h.renderFlash(c, status, text)
 	}
-	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.errorData(c, f, status)))
+	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.errorData(c, f)))
 }
 
 // renderFlash sends a message for the flash region of the current page.

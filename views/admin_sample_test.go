@@ -95,7 +95,7 @@ func adminSamples(locale string) []sample {
 	all = append(all, moneySamples(locale)...)
 	for _, code := range fault.Codes() {
 		all = append(all, sample{"error " + string(code),
-			pages.Error(pages.ErrorData{Status: 500, Code: code, Message: "What happened", RequestID: "req_example",
+			pages.Error(pages.ErrorData{Code: code, Message: "What happened", RequestID: "req_example",
 				SignIn: map[bool]string{true: "/de/login"}[code == fault.Unauthenticated],
 				Again:  "/de/purchase"}), []string{"request-id"}})
 	}
