@@ -51,7 +51,7 @@ func TestDeleteAccount(t *testing.T) {
 		if r.status != 200 || doc.Find("#prove").Length() != 1 || doc.Find("#delete-account").Length() != 0 {
 			t.Fatalf("page after a day: status %d, want 200 with the confirmation instead of the form", r.status)
 		}
-		if text := doc.Find("#prove").Text(); !strings.Contains(text, fmt.Sprintf(" %d minutes", reauthMinutes)) {
+		if text := doc.Find("#prove").Text(); !strings.Contains(text, fmt.Sprintf(" %d\u00a0minutes", reauthMinutes)) {
 			t.Errorf("the page says %q, want %d minutes", text, reauthMinutes)
 		}
 		prove := doc.Find("#prove-oidc").AttrOr("href", "")

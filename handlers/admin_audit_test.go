@@ -228,7 +228,7 @@ func TestAuditShowsTheProvidersLabel(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, doc := boss.open("/en/admin/audit")
-	shown := doc.Find("dt:contains('Sign-in through') + dd").
+	shown := doc.Find("dt:contains('Sign-in with') + dd").
 		Map(func(_ int, s *goquery.Selection) string { return strings.TrimSpace(s.Text()) })
 	if !slices.Contains(shown, "Demo") || !slices.Contains(shown, "gone") || slices.Contains(shown, "oidc") {
 		t.Errorf("providers = %q, want the label Demo, and the name of the removed provider gone", shown)

@@ -78,11 +78,11 @@ func TestMovePurchase(t *testing.T) {
 			words []string
 		}{
 			"the admin's page of the purchase": {boss, path,
-				[]string{"500\u00a0credits moved with the purchase", "Purchase moved here from another account"}},
+				[]string{"500\u00a0credits moved with the purchase", "Purchase moved from another account"}},
 			"the audit log": {boss, "/en/admin/audit", []string{"Purchase moved", "mistyped address"}},
 			"the new owner's purchase": {other, purchase,
-				[]string{"Purchase moved here from another account", "mistyped address"}},
-			"the new owner's history": {other, "/en/history", []string{"Purchase moved here from another account", purchase}},
+				[]string{"Purchase moved from another account", "mistyped address"}},
+			"the new owner's history": {other, "/en/history", []string{"Purchase moved from another account", purchase}},
 			"the former owner's history": {owner, "/en/history",
 				[]string{"Purchase moved to another account", "mistyped address"}},
 		} {

@@ -24,11 +24,11 @@ func TestUnknownOutcomeIsNoPromise(t *testing.T) {
 		name, path, fragment string
 		want                 []string
 	}{
-		{"a program", "/api/credits/spend", "", []string{`"UNAVAILABLE"`, `"outcome_unknown"`, "nicht, ob das ausgeführt"}},
-		{"a page", "/de/purchase", "", []string{"nicht, ob das ausgeführt", `id="error-resend"`,
+		{"a program", "/api/credits/spend", "", []string{`"UNAVAILABLE"`, `"outcome_unknown"`, "nicht, ob das geklappt hat"}},
+		{"a page", "/de/purchase", "", []string{"nicht, ob das geklappt hat", `id="error-resend"`,
 			`name="idempotency_key" value="k1"`}},
 		{"an English page", "/en/admin/users/1/grant", "", []string{"not know yet whether", `id="error-resend"`}},
-		{"a fragment", "/de/purchase", "true", []string{"nicht, ob das ausgeführt"}},
+		{"a fragment", "/de/purchase", "true", []string{"nicht, ob das geklappt hat"}},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.path, strings.NewReader("idempotency_key=k1"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

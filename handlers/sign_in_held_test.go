@@ -129,7 +129,7 @@ func TestAdminLinksARefusedSignIn(t *testing.T) {
 	page := fmt.Sprintf("/en/admin/users/%d", id)
 	_, doc := boss.open(page)
 	identity := doc.Find(`[name="identity"]`).AttrOr("value", "")
-	if text := doc.Find("#access").Text(); !strings.Contains(text, "from Demo with the address ada@example.com") {
+	if text := doc.Find("#access").Text(); !strings.Contains(text, "with Demo and the address ada@example.com") {
 		t.Errorf("the card lacks the provider's label: %s", text)
 	}
 	for _, c := range []struct {

@@ -132,7 +132,7 @@ func TestT(t *testing.T) {
 	ctx, _ := c.Context(context.Background(), "de")
 	got := T(ctx, "errors.insufficient_credits", map[string]any{"required": int64(1200), "available": int64(-5),
 		"missing": 1205})
-	if want := "Die Credits reichen nicht. Benötigt: 1.200, verfügbar: −5, Fehlbetrag: 1.205."; got != want {
+	if want := "Nicht genug Credits. Benötigt: 1.200, verfügbar: −5, es fehlen: 1.205."; got != want {
 		t.Errorf("T = %q, want %q", got, want)
 	}
 	if got := T(ctx, "entry.note", map[string]any{"note": "%{note}%{credits}"}); strings.Contains(got, "%{") {

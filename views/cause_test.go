@@ -22,7 +22,7 @@ func TestCausesAreInGerman(t *testing.T) {
 	for cause, want := range map[models.Cause]string{
 		models.CauseNoAnswer:            "Stripe hat nicht rechtzeitig geantwortet.",
 		models.CauseStripe.Of("503"):    "Stripe hat mit Status 503 geantwortet.",
-		models.CauseInterrupted:         "Der Server wurde währenddessen angehalten.",
+		models.CauseInterrupted:         "Der Server wurde in der Zwischenzeit beendet.",
 		models.CauseUnknown.Of("<odd>"): "Fehler: <odd>",
 		"code_of_a_later_release":       "code_of_a_later_release",
 	} {

@@ -151,7 +151,7 @@ func TestRefundFormExplainsItself(t *testing.T) {
 func TestRefusedRefundShowsTheReason(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("en"), pages.AdminPurchase(adminPurchase("en")))
-	if text := doc.Find("#requests").Text(); !strings.Contains(text, "taken the money back after a dispute") {
+	if text := doc.Find("#requests").Text(); !strings.Contains(text, "reversed the payment after a dispute") {
 		t.Errorf("requests = %s, want the reason in them", text)
 	}
 }

@@ -211,7 +211,7 @@ func TestHistoryShowsDirectionThreeWays(t *testing.T) {
 		!strings.Contains(text, "gutgeschrieben") || in.Find(".text-success").Length() != 1 {
 		t.Errorf("credits in = %q, want a sign, a word and a color", text)
 	}
-	if text := out.Find("td").Eq(2).Text(); !strings.Contains(text, "−10") || !strings.Contains(text, "abgezogen") ||
+	if text := out.Find("td").Eq(2).Text(); !strings.Contains(text, "−10") || !strings.Contains(text, "abgebucht") ||
 		out.Find(".text-destructive").Length() != 1 {
 		t.Errorf("credits out = %q, want a sign, a word and a color", text)
 	}

@@ -31,9 +31,9 @@ func TestCommands(t *testing.T) {
 			"admins"}},
 		{"help on a command", nil, []string{"grant", "-h"}, 0, []string{"-email", "-credits", "-note"}},
 		{"help on prices", nil, []string{"prices", "sync", "-h"}, 0, []string{"Usage: credits prices sync"}},
-		{"an unknown command", nil, []string{"dance"}, 2, []string{`no command "dance"`}},
+		{"an unknown command", nil, []string{"dance"}, 2, []string{"no command “dance”"}},
 		{"an unknown flag", nil, []string{"serve", "-x"}, 2, []string{"-x"}},
-		{"an extra argument", nil, []string{"migrate", "now"}, 2, []string{`"now"`}},
+		{"an extra argument", nil, []string{"migrate", "now"}, 2, []string{"“now”"}},
 		{"an incomplete command", nil, []string{"prices"}, 2, []string{"prices sync"}},
 		{"a grant of nothing", nil, []string{"grant", "--email", "a@example.com"}, 2, []string{"--credits"}},
 		{"help on keys", nil, []string{"keys", "-h"}, 0, []string{"create", "list", "revoke"}},
@@ -52,7 +52,7 @@ func TestCommands(t *testing.T) {
 		{"keys alone", nil, []string{"keys"}, 2, []string{"create, list and revoke"}},
 		{"a key without a scope", nil, []string{"keys", "create", "--name", "x"}, 2, []string{"--scope"}},
 		{"revoking without a key", nil, []string{"keys", "revoke"}, 2, []string{"missing"}},
-		{"revoking two keys", nil, []string{"keys", "revoke", "a", "b"}, 2, []string{`"b"`}},
+		{"revoking two keys", nil, []string{"keys", "revoke", "a", "b"}, 2, []string{"“b”"}},
 		{"a configuration with every setting wrong", []string{"PORT=http", "APP_ENV=production", "APP_URL=credits",
 			"STRIPE_SECRET_KEY=changeme", "SESSION_SECRET=short",
 			"LOG_LEVEL=loud", "GOOGLE_CLIENT_ID=x"}, []string{"serve"}, 1,
@@ -60,8 +60,8 @@ func TestCommands(t *testing.T) {
 				"GOOGLE_CLIENT_ID", "DATABASE_URL"}},
 		{"a database that does not answer", []string{"DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"},
 			[]string{"migrate"}, 1, []string{"migrate"}},
-		{"migrate", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
-		{"migrate again", []string{database}, []string{"migrate"}, 0, []string{"this version's schema"}},
+		{"migrate", []string{database}, []string{"migrate"}, 0, []string{"this version’s schema"}},
+		{"migrate again", []string{database}, []string{"migrate"}, 0, []string{"this version’s schema"}},
 		{"a grant to an unknown user", []string{database},
 			[]string{"grant", "--email", "a@example.com", "--credits", "5", "--note", "x"}, 1, []string{"no user"}},
 		{"prices", []string{database}, []string{"prices", "sync"}, 0, []string{"3 prices"}},
@@ -108,8 +108,8 @@ func TestGrantOnTheCommandLine(t *testing.T) {
 		t.Fatalf("grant: exit status %d, want 0 and a balance of 40 credits: %s", code, out)
 	}
 	if out, code := command(t, []string{database}, "grant", "--email", "ada@example.com", "--credits", "40", "--note",
-		"sorry for the wait"); code != 0 || !strings.Contains(out, "Nothing has been booked") {
-		t.Errorf("the same grant again: exit status %d, want 0 and nothing booked: %s", code, out)
+		"sorry for the wait"); code != 0 || !strings.Contains(out, "Nothing was granted") {
+		t.Errorf("the same grant again: exit status %d, want 0 and nothing granted: %s", code, out)
 	}
 	if out, code := command(t, []string{database}, "grant", "--email", "ada@example.com", "--credits", "100001", "--note",
 		"too much"); code != 2 || !strings.Contains(out, "whole number from 1 to 100,000") {

@@ -62,7 +62,7 @@ func TestDoctor(t *testing.T) {
 	want(t, 1, append(env, "LANG=de_DE.UTF-8"), nil, "ROT", "Rufen Sie credits migrate auf",
 		"keinen Webhook-Endpunkt unter https://credits.example.com/api/stripe/webhook")
 
-	fixed := want(t, 0, env, []string{"--fix"}, "has been made")
+	fixed := want(t, 0, env, []string{"--fix"}, "has been created")
 	secret := printedSecret.FindAllStringSubmatch(fixed, -1)
 	if len(secret) != 1 {
 		t.Fatalf("%d secrets printed, want 1:\n%s", len(secret), fixed)
@@ -72,7 +72,7 @@ func TestDoctor(t *testing.T) {
 	}
 	env = append(env, "STRIPE_WEBHOOK_SECRET="+secret[0][1])
 	good := want(t, 0, env, nil, "2024-06-20", "https://credits.example.com/auth/github/callback",
-		"(auth_time) is not known from GitHub.")
+		"GitHub does not say when a person signed in there (auth_time).")
 	if strings.Contains(good, "RED ") || strings.Count(good, "WARNING ") != 3 || strings.Contains(good, secret[0][1]) {
 		t.Errorf("after --fix: want warnings about GitHub's auth_time, letters and legal texts, no RED and no secret:\n%s", good)
 	}
@@ -85,11 +85,11 @@ func TestDoctor(t *testing.T) {
 	want(t, 1, append(env, "STRIPE_SECRET_KEY=pk_test_4711471147"), []string{"--locale=de"}, "ROT",
 		"veröffentlichbaren Schlüssel")
 	want(t, 1, append(env, "DATABASE_URL=postgres://app:hunter2@127.0.0.1:9/app"), nil, "RED",
-		"Nobody answers at DATABASE_URL")
+		"Nothing answers at DATABASE_URL")
 	want(t, 1, append(env, "SESSION_SECRET=short", "PORT=http", "STRIPE_WEBHOOK_SECRET=whsec_a1b2c3d4,"), nil,
 		"fewer than 32 bytes", "PORT must be", "empty entry")
 	want(t, 0, append(env, "APP_URL=http://localhost:3000"), nil, "WARNING", "tunnel")
-	want(t, 2, env, []string{"--locale", "fr"}, `"fr"`)
+	want(t, 2, env, []string{"--locale", "fr"}, "“fr”")
 	want(t, 2, env, []string{"--mend"}, "-mend")
 	want(t, 0, env, []string{"-h"}, "-fix", "-locale")
 }

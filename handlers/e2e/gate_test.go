@@ -18,7 +18,7 @@ func TestResumeMatcherJourney(t *testing.T) {
 	t.Parallel()
 	g := newGateFixture(t)
 	s := start(t, g.env...)
-	for locale, sentence := range map[string]string{"en": "Not enough credits", "de": "Die Credits reichen nicht"} {
+	for locale, sentence := range map[string]string{"en": "Not enough credits", "de": "Nicht genug Credits"} {
 		t.Run(locale, func(t *testing.T) {
 			v := newVisitor(s, locale)
 			v.t = t

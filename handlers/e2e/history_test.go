@@ -15,9 +15,9 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 	s := start(t)
 	for locale, text := range map[string]struct{ separator, name, analyses, nothing, header string }{
 		"en": {",", "credits-history", "analys", "Nothing found",
-			"\uFEFFNumber,Date (UTC),What,Credits,Balance after,Note,Purchase,Reservation\r\n"},
+			"\uFEFFNumber,Date (UTC),Transaction,Credits,Balance after,Note,Purchase,Reservation\r\n"},
 		"de": {";", "credits-verlauf", "Analys", "Nichts gefunden",
-			"\uFEFFNummer;Datum (UTC);Vorgang;Credits;Guthaben danach;Hinweis;Kauf;Reservierung\r\n"},
+			"\uFEFFNummer;Datum (UTC);Buchung;Credits;Guthaben danach;Hinweis;Kauf;Reservierung\r\n"},
 	} {
 		v := newVisitor(s, locale)
 		v.signInAs("ada-" + locale + "@example.com")

@@ -101,7 +101,7 @@ func journey(t *testing.T, s *site, locale, email string) {
 	v.signInAs(email)
 	v.wantBalance("0")
 	v.find("#first-offer")
-	v.wantShortage("/resumes/upload", resumeFile, map[string]string{"en": "Not enough", "de": "Die Credits"}[locale])
+	v.wantShortage("/resumes/upload", resumeFile, map[string]string{"en": "Not enough", "de": "Nicht genug"}[locale])
 
 	v.open("/" + locale + "/purchase")
 	v.submit("#buy-500")

@@ -55,7 +55,7 @@ func TestKeysOnTheCommandLine(t *testing.T) {
 	if other := list(second); other[3] != "read" || other[4] != "1000" || other[7] == "-" {
 		t.Errorf("keys list: row = %q, want scope read, 1000 a minute and an end", other)
 	}
-	for _, c := range []struct{ name, want string }{{row[0], "Revoked key " + row[0]}, {row[2], "revoked before"},
+	for _, c := range []struct{ name, want string }{{row[0], "Revoked key " + row[0]}, {row[2], "already revoked"},
 		{second[:12], "Revoked key"}} {
 		if out, code := command(t, []string{database}, "keys", "revoke", c.name); code != 0 ||
 			!strings.Contains(out, c.want) {

@@ -29,7 +29,7 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 
 	env := []string{database}
 	out, code := command(t, env, "reconcile")
-	if code != 0 || !strings.Contains(out, "paid and not credited, mended (+500 credits)") {
+	if code != 0 || !strings.Contains(out, "paid and not credited, fixed (+500 credits)") {
 		t.Fatalf("reconcile: exit status %d, want 0 and the grant: %s", code, out)
 	}
 	v.open("/en/history")
@@ -40,12 +40,12 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 	v.open("/en/history")
 	v.wantBalance("500")
 	out, code = command(t, env, "reconcile")
-	if code != 0 || !strings.Contains(out, "refund not booked, mended (-125 credits)") {
+	if code != 0 || !strings.Contains(out, "refund not recorded, fixed (-125 credits)") {
 		t.Fatalf("reconcile: exit status %d, want 0 and the refund: %s", code, out)
 	}
 	v.open("/en/history")
 	v.wantBalance("375")
-	if out, code = command(t, env, "reconcile"); code != 0 || !strings.Contains(out, "Nothing to mend.") {
+	if out, code = command(t, env, "reconcile"); code != 0 || !strings.Contains(out, "Nothing to fix.") {
 		t.Errorf("second reconcile: exit status %d, want 0 and nothing to do: %s", code, out)
 	}
 	if strings.Contains(s.out.String()+out, "ada@example.com") {

@@ -43,8 +43,8 @@ func TestRefundByAnAdmin(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ADMIN_EMAILS=admin@example.com,second@example.com")
 	for i, c := range []struct{ locale, proposal, done, standing, audit string }{
-		{"en", "34.71", "The refund has been made.", "Paid, partly refunded", "Money given back"},
-		{"de", "34,71", "Die Erstattung ist ausgeführt.", "Bezahlt, teilweise erstattet", "Geld erstattet"},
+		{"en", "34.71", "Refunded.", "Paid, partly refunded", "Payment refunded"},
+		{"de", "34,71", "Erstattet.", "Bezahlt, teilweise erstattet", "Geld erstattet"},
 	} {
 		t.Run("the proposal in "+c.locale, func(t *testing.T) {
 			buyer, admin := buyAndSpend(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))

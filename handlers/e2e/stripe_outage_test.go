@@ -142,7 +142,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 			return admin.doc.Find("#waits").Length() == 0
 		})
 		admin.show(again)
-		flash("The refund has been made")
+		flash("Refunded.")
 		if n := admin.countRefunds(); n != 1 {
 			t.Errorf("%d refunds, want 1", n)
 		}
@@ -161,7 +161,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 			t.Helper()
 			admin.open("/en/admin/events")
 			admin.submit("#reconcile")
-			flash("Reconciling has begun")
+			flash("Reconciliation has started")
 			dbtest.Eventually(t, "reconciling: "+want, func() bool {
 				admin.open("/en/admin/events")
 				if admin.status != http.StatusOK {
@@ -173,7 +173,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 		reconcile("Stripe did not answer")
 		s.down.Store(false)
 		reconcile("1 difference was found")
-		if text := admin.text("#reconciliation-state tbody"); !strings.Contains(text, "Paid and not credited") ||
+		if text := admin.text("#reconciliation-state tbody"); !strings.Contains(text, "Paid but not credited") ||
 			!strings.Contains(text, "+1,200") {
 			t.Errorf("findings = %s, want the uncredited payment of 1,200 credits", text)
 		}
@@ -210,7 +210,7 @@ func TestEventIsRetriedFromItsPurchase(t *testing.T) {
 	}
 	admin.open("/en/admin/events")
 	admin.click(`main tbody a[href="` + page + `"]`)
-	if text := admin.text("#waits"); !strings.Contains(text, "A person must decide. Reason: made up") {
+	if text := admin.text("#waits"); !strings.Contains(text, "needs review. Reason: made up") {
 		t.Errorf("purchase's page = %s, want the event in review with its reason", text)
 	}
 	admin.submit(`button[id^="retry-"]`)

@@ -86,7 +86,7 @@ func TestSetUpNeedsNoQuestionWhenVariablesAreSet(t *testing.T) {
 		}
 	}
 	before, _ := os.ReadFile(s.file)
-	if err := s.run(setUpAnswers, nil); err == nil || !strings.Contains(err.Error(), "as it was") {
+	if err := s.run(setUpAnswers, nil); err == nil || !strings.Contains(err.Error(), "unchanged") {
 		t.Errorf("again without an answer: %v, want the file kept", err)
 	}
 	if after, _ := os.ReadFile(s.file); !bytes.Equal(before, after) {
