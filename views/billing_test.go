@@ -73,17 +73,17 @@ func TestDebtAndHeldCredits(t *testing.T) {
 		balance, held  models.Credits
 		selector, want string
 	}{
-		{"en", -90, 0, "#balance-negative", "of 100\u00a0credits for €5.00, 10 credits are left"},
-		{"en", -99, 0, "#balance-negative", "1 credit is left"},
+		{"en", -90, 0, "#balance-negative", "of 100\u00a0credits for €5.00, 10\u00a0credits are left"},
+		{"en", -99, 0, "#balance-negative", "1\u00a0credit is left"},
 		{"en", -100, 0, "#balance-negative", "100\u00a0credits for €5.00 are exactly enough"},
-		{"en", -101, 0, "#balance-negative", "settles it first. What is left"},
-		{"en", -1, 0, "#balance-negative strong", "Your balance is 1\u00a0credit below zero"},
-		{"de", -90, 0, "#balance-negative", "Von 100\u00a0Credits für 5,00\u00a0€ bleiben Ihnen 10 Credits"},
-		{"de", -99, 0, "#balance-negative", "bleibt Ihnen 1 Credit."},
-		{"de", -1234567, 0, "#balance-negative strong", "Ihr Guthaben ist mit 1.234.567\u00a0Credits im Minus"},
-		{"de", 21, 20, "#balance-held", "20 weitere Credits sind"},
+		{"en", -101, 0, "#balance-negative", "offsets this first. You can spend what is left"},
+		{"en", -1, 0, "#balance-negative strong", "Your account is 1\u00a0credit below zero"},
+		{"de", -90, 0, "#balance-negative", "Von 100\u00a0Credits für 5,00\u00a0€ bleiben Ihnen 10\u00a0Credits"},
+		{"de", -99, 0, "#balance-negative", "bleibt Ihnen 1\u00a0Credit."},
+		{"de", -1234567, 0, "#balance-negative strong", "Ihr Konto ist mit 1.234.567\u00a0Credits im Minus"},
+		{"de", 21, 20, "#balance-held", "20\u00a0Credits sind"},
 		{"de", 21, 20, "#balance-figure", "1\u00a0Credit"},
-		{"de", 21, 1, "#balance-held", "1 weiterer Credit ist"},
+		{"de", 21, 1, "#balance-held", "1\u00a0Credit ist"},
 		{"en", 0, 0, "#first-offer", "100\u00a0credits for €5.00"},
 	} {
 		_, doc := document(t, samplePage(c.locale),

@@ -118,9 +118,9 @@ func TestRefundFormExplainsItself(t *testing.T) {
 		After: 0}
 	for _, c := range []struct{ locale, value, proposal, takes string }{
 		{"en", "20.42", "700 of 1,200\u00a0credits are unused; their share of €35.00 is €20.42.",
-			"Giving back €20.42 takes 700\u00a0credits; the balance is 0\u00a0credits afterwards."},
+			"A refund of €20.42 deducts 700\u00a0credits. Balance afterwards: 0\u00a0credits."},
 		{"de", "20,42", "700 von 1.200\u00a0Credits sind unverbraucht; ihr Anteil an 35,00\u00a0€ beträgt 20,42\u00a0€.",
-			"Eine Erstattung von 20,42\u00a0€ kostet 700\u00a0Credits; das Guthaben beträgt danach 0\u00a0Credits."},
+			"Bei einer Erstattung von 20,42\u00a0€ werden 700\u00a0Credits zurückgenommen. Guthaben danach: 0\u00a0Credits."},
 	} {
 		d.Locale = c.locale
 		_, doc := document(t, samplePage(c.locale), pages.AdminPurchase(d))

@@ -178,7 +178,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 			t.Errorf("findings = %s, want the uncredited payment of 1,200 credits", text)
 		}
 		admin.click(`#reconciliation-state a[href*="/admin/purchases/"]`)
-		if text := admin.text("#story"); !strings.Contains(text, "1,200 credits were credited") {
+		if text := admin.text("#story"); !strings.Contains(text, "1,200 credits were added") {
 			t.Errorf("purchase's page = %s, want the 1,200 credits", text)
 		}
 		buyer.open("/en/billing")
@@ -199,7 +199,7 @@ func TestEventIsRetriedFromItsPurchase(t *testing.T) {
 	}
 	defer postgres.Close(db)
 	page := admin.at.Path
-	if text := admin.text("#story"); !strings.Contains(text, "Nothing is being waited for") ||
+	if text := admin.text("#story"); !strings.Contains(text, "Nothing pending") ||
 		admin.find("#payment").AttrOr("href", "") == "" {
 		t.Errorf("booked purchase's page = %s, want nothing outstanding and a link to the payment", text)
 	}
