@@ -34,6 +34,9 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 			if got := v.doc.Find("#movements table tbody tr").Length(); v.status != http.StatusOK || got != rows {
 				t.Errorf("%s%s: status %d, %d entries, want 200 and %d", history, query, v.status, got, rows)
 			}
+			if found := v.doc.Find("#found").Text(); rows < 2 && !strings.Contains(found, strconv.Itoa(rows)) {
+				t.Errorf("%s%s: the filter says %q, want %d in it", history, query, found, rows)
+			}
 			if rows == 0 {
 				if !strings.Contains(v.text("#movements"), text.nothing) {
 					t.Errorf("%s%s: list = %q, want %q", history, query, v.text("#movements"), text.nothing)

@@ -92,7 +92,12 @@ func TestHTMX(t *testing.T) {
 		b.waitForText("#balance", "120")
 		b.waitUntil("the same button has the focus", `document.activeElement.id === "grant-submit"`)
 		b.setLatency(0)
-		b.waitForText("#flash p", "")
+		b.waitForText("#flash p", "New balance: ")
+		b.run("scroll to the end", chromedp.Evaluate(`scrollTo(0, document.body.scrollHeight)`, nil))
+		b.waitUntil("the message is in the window", inWindow(`#flash .flash`))
+		b.click(".flash-close")
+		b.waitUntil("the message is gone and the focus is in the content",
+			`!document.querySelector("#flash .flash") && document.activeElement.id === "content"`)
 	})
 	t.Run("shows an error inside the window", func(t *testing.T) {
 		b := b.withTest(t)
