@@ -26,7 +26,6 @@ import (
 	"github.com/resume-matcher/credits/services/account"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/apikey"
-	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/command"
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/fault"
@@ -140,7 +139,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if err != nil {
 		return nil, nil, err
 	}
-	prices := &catalog.Service{DB: db, Stripe: buy.Stripe, Log: p.Log}
+	prices := p.Catalog(buy)
 	if err := p.PreparePrices(ctx, prices); err != nil {
 		return nil, nil, err
 	}

@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -57,5 +59,18 @@ func (h *Handler) saveFeature(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if form.Feature == string(models.ReasonResumeAnalysis) {
+		h.describePackages(c.UserContext())
+	}
 	return h.redirectWithFlash(c, localPath(c, "/admin/features"), "feature_set")
+}
+
+// describePackages corrects what Stripe says that packages buy. A failure is not the admin's: doctor reports the
+// difference, and the order page is right meanwhile.
+func (h *Handler) describePackages(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := h.Catalog.SyncProducts(ctx); err != nil {
+		h.Site.Log.WarnContext(ctx, "describe packages at Stripe failed; run credits prices sync", "err", err)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/stripe/stripe-go/v79/client"
 	"gorm.io/gorm"
@@ -15,8 +16,14 @@ import (
 	"github.com/resume-matcher/credits/services/fault"
 )
 
-// ProductID is the id, chosen by us, of the Stripe product that all prices belong to.
-const ProductID = "resume_matcher_credits"
+// SharedProduct is the id of the Stripe product under which earlier releases sold every package. Its prices stay on
+// sale unless a package has taken their place: a seller may have added some.
+const SharedProduct = "resume_matcher_credits"
+
+// Own reports whether a Stripe product is one of ours. That of a package which is no longer offered is, too.
+func Own(product string) bool {
+	return product == SharedProduct || strings.HasPrefix(product, SharedProduct+"_")
+}
 
 // Currency is the currency of our packages, as Stripe writes it.
 const Currency = "eur"
@@ -38,14 +45,34 @@ var packages = []Package{
 // Packages returns what the product sells.
 func Packages() []Package { return slices.Clone(packages) }
 
-// LookupKey is the Stripe lookup key of the package's current price.
-func (p Package) LookupKey() string { return fmt.Sprintf("resume_matcher_credits_%d", p.Credits) }
+// Products returns the ids of the Stripe products whose prices are on sale.
+func Products() []string {
+	ids := []string{SharedProduct}
+	for _, p := range packages {
+		ids = append(ids, p.ProductID())
+	}
+	return ids
+}
+
+// ProductID is the id, chosen by us, of the package's Stripe product.
+func (p Package) ProductID() string { return fmt.Sprintf("%s_%d", SharedProduct, p.Credits) }
+
+// ProductName is what Checkout and invoices call the package. Stripe has one name for buyers of every language, so it
+// has no word that differs between them.
+func (p Package) ProductName() string { return fmt.Sprintf("%d Credits · Resume Matcher", p.Credits) }
+
+// LookupKey is the Stripe lookup key of the package's current price. The price of earlier releases, under the shared
+// product, keeps its own key, so that such a release still finds it.
+func (p Package) LookupKey() string { return fmt.Sprintf("resume_matcher_package_%d", p.Credits) }
 
 // Service keeps prices at Stripe and in our table.
 type Service struct {
 	DB     *gorm.DB
 	Stripe *client.API
 	Log    *slog.Logger
+
+	// Description says how many resume analyses a package pays for, in every language. Default: products have none.
+	Description func(analyses int64) string
 }
 
 // ActivePrice returns a price that is on sale.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/models"
@@ -121,6 +122,135 @@ func TestParseCredits(t *testing.T) {
 	for _, text := range []string{"", "0", "-1", "+1", " 5", "5 ", "1.5", "1e3", "1000001", "٣", "99999999999999999999"} {
 		if got, ok := catalog.ParseCredits(text); ok {
 			t.Errorf("%q = %d credits, want it refused", text, got)
+		}
+	}
+}
+
+// Each package is a product, so that Checkout and invoices name it, and what it buys follows the price of an analysis.
+func TestProductsNameTheirPackages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Description = func(analyses int64) string { return fmt.Sprintf("%d analyses", analyses) }
+	wantProducts := func(texts map[models.Credits]string) {
+		t.Helper()
+		for credits, want := range texts {
+			p, err := f.Stripe.Products.Get(fmt.Sprintf("resume_matcher_credits_%d", credits), nil)
+			name := fmt.Sprintf("%d Credits · Resume Matcher", credits)
+			if err != nil || p.Name != name || p.Description != want || !p.Active {
+				t.Errorf("product of %d credits = %q, %q (%v), want its credits and %q", credits, p.Name, p.Description, err, want)
+			}
+		}
+	}
+	setPrice := func(credits int, active bool) {
+		t.Helper()
+		if err := f.DB.Exec(`UPDATE feature_prices SET credits = ?, active = ? WHERE feature = 'resume_analysis'`, credits,
+			active).Error; err != nil {
+			t.Fatal(err)
+		}
+		dbtest.Concurrently(20, func(int) {
+			if err := f.SyncProducts(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	setPrice(10, true)
+	wantProducts(map[models.Credits]string{100: "10 analyses", 500: "50 analyses", 1200: "120 analyses"})
+	setPrice(150, true)
+	wantProducts(map[models.Credits]string{100: "", 500: "3 analyses", 1200: "8 analyses"})
+	setPrice(10, false)
+	wantProducts(map[models.Credits]string{100: "", 500: "", 1200: ""})
+
+	t.Run("leaves a name that the seller chose, and another installation's product", func(t *testing.T) {
+		if _, err := f.Stripe.Products.Update("resume_matcher_credits_100",
+			&stripe.ProductParams{Name: stripe.String("Small")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Stripe.Products.Update("resume_matcher_credits_500", &stripe.ProductParams{
+			Active:   stripe.Bool(false),
+			Metadata: map[string]string{stripeapi.TagKey: "00000000-0000-4000-8000-000000000000"}}); err != nil {
+			t.Fatal(err)
+		}
+		setPrice(10, true)
+		small, err := f.Stripe.Products.Get("resume_matcher_credits_100", nil)
+		if err != nil || small.Name != "Small" || small.Description != "10 analyses" {
+			t.Errorf("renamed product = %q, %q (%v), want Small with 10 analyses", small.Name, small.Description, err)
+		}
+		other, err := f.Stripe.Products.Get("resume_matcher_credits_500", nil)
+		if err != nil || other.Description != "" || !other.Active {
+			t.Errorf("another installation's product = %q, active %v (%v), want it unchanged and active", other.Description,
+				other.Active, err)
+		}
+	})
+}
+
+// An installation that sold every package under one product moves to one each. What it sold before goes on, for payment
+// links and for the previous release, until a package's price changes.
+func TestSharedProductIsMoved(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx := context.Background()
+	if _, err := f.Stripe.Products.New(&stripe.ProductParams{ID: stripe.String(catalog.SharedProduct),
+		Name: stripe.String("Resume Matcher Credits")}); err != nil {
+		t.Fatal(err)
+	}
+	former := map[string]*stripe.Price{}
+	for name, of := range map[string]struct{ credits, cents int64 }{"same": {100, 500}, "cheaper": {500, 1900},
+		"own": {50, 300}} {
+		p, err := f.Stripe.Prices.New(&stripe.PriceParams{Product: stripe.String(catalog.SharedProduct),
+			Currency: stripe.String("eur"), UnitAmount: stripe.Int64(of.cents),
+			LookupKey: stripe.String(fmt.Sprintf("resume_matcher_credits_%d", of.credits)),
+			Metadata:  map[string]string{"credits": fmt.Sprint(of.credits)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		former[name] = p
+	}
+	for _, p := range catalog.Packages() { // as before the move
+		if _, err := f.Stripe.Products.Update(p.ProductID(), &stripe.ProductParams{Active: stripe.Bool(false)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Stripe.Prices.Update(f.price[p.Credits].StripePriceID,
+			&stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantSold := func(when string, want ...string) {
+		t.Helper()
+		var sold []string
+		err := f.DB.Raw(`SELECT stripe_price_id FROM prices WHERE active ORDER BY credits_per_unit`).Scan(&sold).Error
+		if diff := cmp.Diff(want, sold); err != nil || diff != "" {
+			t.Errorf("%s: on sale (-want +got), %v:\n%s", when, err, diff)
+		}
+	}
+	pull(t, f.Service)
+	wantSold("before", former["own"].ID, former["same"].ID, former["cheaper"].ID)
+
+	dbtest.Concurrently(20, func(int) {
+		if _, err := f.Sync(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	offers, err := f.Offers(ctx)
+	if err != nil || len(offers) != 4 {
+		t.Fatalf("%d packages on sale (%v), want the seller's own and three", len(offers), err)
+	}
+	wantSold("after", former["own"].ID, offers[1].StripePriceID, offers[2].StripePriceID, offers[3].StripePriceID)
+	for name, active := range map[string]bool{"same": true, "own": true, "cheaper": false} {
+		p, err := f.Stripe.Prices.Get(former[name].ID, nil)
+		if err != nil || p.Active != active || p.LookupKey != former[name].LookupKey {
+			t.Errorf("former price (%s) at Stripe: active %v, key %s (%v); want %v and its key", name, p.Active, p.LookupKey, err,
+				active)
+		}
+		var known int64
+		if err := f.DB.Raw(`SELECT credits_per_unit FROM prices WHERE stripe_price_id = ?`, p.ID).Scan(&known).Error; err != nil ||
+			fmt.Sprint(known) != p.Metadata["credits"] {
+			t.Errorf("former price (%s) is known with %d credits (%v), want %s", name, known, err, p.Metadata["credits"])
+		}
+	}
+	for _, o := range offers[1:] {
+		p, err := f.Stripe.Prices.Get(o.StripePriceID, nil)
+		if err != nil || p.Product.ID != fmt.Sprintf("resume_matcher_credits_%d", o.CreditsPerUnit) {
+			t.Errorf("price of %d credits belongs to %s (%v), want the package's product", o.CreditsPerUnit, p.Product.ID, err)
 		}
 	}
 }

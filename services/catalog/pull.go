@@ -12,8 +12,9 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// Pull copies the product's prices from Stripe into our table. It deletes no rows, because purchases reference them.
-// If two pulls run concurrently, the one that began later wins, because it has read every change that the other has.
+// Pull copies the prices of our products from Stripe into our table. It deletes no rows, because purchases reference
+// them. If two pulls run concurrently, the one that began later wins, because it has read every change that the other
+// has.
 //
 // Units: prices read. Locks: none across the network. Errors: fault.Unavailable when Stripe does not answer.
 func (s *Service) Pull(ctx context.Context) (int, error) {
@@ -53,14 +54,10 @@ func (s *Service) Pull(ctx context.Context) (int, error) {
 	return len(rows), nil
 }
 
-// readPrices reads the product's prices as rows. A price that Stripe would not sell, or that another price replaced,
-// is inactive.
+// readPrices reads the prices of our products as rows. A price that Stripe would not sell, or that another price
+// replaced, is inactive.
 func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
-	onSale, err := s.productOnSale(ctx)
-	if err != nil {
-		return nil, err
-	}
-	prices, err := s.productPrices(ctx)
+	prices, err := s.ownPrices(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -71,31 +68,47 @@ func (s *Service) readPrices(ctx context.Context) ([]models.Price, error) {
 			s.Log.WarnContext(ctx, "price skipped: no valid metadata.credits", "price_id", p.ID)
 			continue
 		}
-		row.Active = row.Active && onSale && !replaced(p, prices)
+		row.Active = row.Active && p.Product.Active && !replaced(p, prices)
 		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-// productPrices lists all prices of the product, active or not.
+// ownPrices lists all prices of the shared product and of each package's, active or not, with their products.
+func (s *Service) ownPrices(ctx context.Context) ([]*stripe.Price, error) {
+	var all []*stripe.Price
+	for _, product := range Products() {
+		prices, err := s.productPrices(ctx, product)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, prices...)
+	}
+	return all, nil
+}
+
+// productPrices lists all prices of a product with the product; none when Stripe does not know it.
 // Source: https://docs.stripe.com/api/prices/list
-func (s *Service) productPrices(ctx context.Context) ([]*stripe.Price, error) {
-	list := &stripe.PriceListParams{Product: stripe.String(ProductID)}
+func (s *Service) productPrices(ctx context.Context, product string) ([]*stripe.Price, error) {
+	list := &stripe.PriceListParams{Product: stripe.String(product)}
 	list.Context = ctx
 	list.Limit = stripe.Int64(stripeapi.PageSize)
+	list.AddExpand("data.product")
 	var all []*stripe.Price
 	prices := s.Stripe.Prices.List(list)
 	for prices.Next() {
-		all = append(all, prices.Price())
+		if p := prices.Price(); p.Product != nil && p.Product.ID == product {
+			all = append(all, p)
+		}
 	}
-	if err := prices.Err(); err != nil {
+	if err := prices.Err(); err != nil && stripeapi.MissingParam(err) == "" {
 		return nil, stripeapi.Fault(err)
 	}
 	return all, nil
 }
 
 // replaced reports whether an active price for the same credits holds the package's lookup key. It keeps a package at
-// one price after a sync that was interrupted before it archived the old price.
+// one price: after a sync that was interrupted before it archived the old price, and beside the shared product's.
 func replaced(p *stripe.Price, all []*stripe.Price) bool {
 	row, ok := rowOf(p)
 	key := Package{Credits: row.CreditsPerUnit}.LookupKey()
@@ -103,20 +116,6 @@ func replaced(p *stripe.Price, all []*stripe.Price) bool {
 		newer, ok := rowOf(other)
 		return ok && newer.Active && newer.CreditsPerUnit == row.CreditsPerUnit && other.LookupKey == key
 	})
-}
-
-// productOnSale reports whether our product exists and is active. Stripe sells no price of an inactive product.
-func (s *Service) productOnSale(ctx context.Context) (bool, error) {
-	get := &stripe.ProductParams{}
-	get.Context = ctx
-	product, err := s.Stripe.Products.Get(ProductID, get)
-	switch {
-	case err != nil && stripeapi.MissingParam(err) != "":
-		return false, nil
-	case err != nil:
-		return false, stripeapi.Fault(err)
-	}
-	return product.Active && !product.Deleted, nil
 }
 
 // rowOf converts a Stripe price into a row; ok is false when it has no valid metadata.credits or no fixed amount.

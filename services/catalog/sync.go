@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/stripe/stripe-go/v79"
@@ -12,8 +13,11 @@ import (
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
-// Sync pushes our packages to Stripe as prices of one product, then pulls the product's prices into our table. A
+// Sync pushes our packages to Stripe, each as a product with one price, then pulls all our prices into our table. A
 // replaced price is archived at Stripe and inactive here; Checkout Sessions opened with it are still booked.
+//
+// Earlier releases sold every package under the shared product. Its prices are left as they are at Stripe while they
+// cost the same, so that payment links and a release that is rolled back go on selling them.
 //
 // Units: prices pulled. Idempotent. Errors: fault.Unavailable when Stripe does not answer.
 // Source: https://docs.stripe.com/products-prices/manage-prices#lookup-keys
@@ -22,11 +26,11 @@ func (s *Service) Sync(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := s.syncProduct(ctx, i); err != nil {
+	if err := s.SyncProducts(ctx); err != nil {
 		return 0, err
 	}
 	for _, p := range packages {
-		if err := s.syncPackage(ctx, p, i); err != nil {
+		if err := s.syncPrice(ctx, p, i); err != nil {
 			return 0, err
 		}
 	}
@@ -36,31 +40,81 @@ func (s *Service) Sync(ctx context.Context) (int, error) {
 	return s.Pull(ctx)
 }
 
-// syncProduct creates our product at Stripe, or makes it active and tags it.
-func (s *Service) syncProduct(ctx context.Context, i models.Installation) error {
+// SyncProducts creates the packages' products at Stripe, or makes them active, tags them and corrects their
+// descriptions, which depend on the price of a resume analysis. A seller may rename them.
+//
+// Idempotent. Errors: fault.Unavailable when Stripe does not answer.
+func (s *Service) SyncProducts(ctx context.Context) error {
+	i, err := stripeapi.ReadInstallation(s.DB.WithContext(ctx))
+	if err != nil {
+		return err
+	}
+	for _, p := range packages {
+		if err := s.syncProduct(ctx, p, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ProductText returns the description of a package's product: how many resume analyses it pays for. It is empty while
+// these are not offered.
+func (s *Service) ProductText(ctx context.Context, p Package) (string, error) {
+	var analyses int64
+	err := s.DB.WithContext(ctx).Raw(`SELECT ? / credits FROM feature_prices WHERE feature = ? AND active`,
+		p.Credits, models.ReasonResumeAnalysis).Scan(&analyses).Error
+	if err != nil {
+		return "", fmt.Errorf("count the resume analyses of a package: %w", err)
+	}
+	if analyses == 0 || s.Description == nil {
+		return "", nil
+	}
+	return s.Description(analyses), nil
+}
+
+// syncProduct creates or corrects the package's product. That of another installation is only made active.
+func (s *Service) syncProduct(ctx context.Context, p Package, i models.Installation) error {
+	text, err := s.ProductText(ctx, p)
+	if err != nil {
+		return err
+	}
 	get := &stripe.ProductParams{}
 	get.Context = ctx
-	product, err := s.Stripe.Products.Get(ProductID, get)
-	if err == nil && (!product.Active || product.Metadata[stripeapi.TagKey] == "") {
-		update := &stripe.ProductParams{Active: stripe.Bool(true)}
-		if product.Metadata[stripeapi.TagKey] == "" {
-			update.Metadata = map[string]string{stripeapi.TagKey: i.ID.String()}
-		}
-		update.Context = ctx
-		if _, err := s.Stripe.Products.Update(ProductID, update); err != nil {
-			return stripeapi.Fault(err)
-		}
-	}
-	if err == nil {
-		return nil
-	}
-	if stripeapi.MissingParam(err) == "" {
+	product, err := s.Stripe.Products.Get(p.ProductID(), get)
+	switch {
+	case err != nil && stripeapi.MissingParam(err) != "":
+		return s.createProduct(ctx, p, i, text)
+	case err != nil:
 		return stripeapi.Fault(err)
 	}
+	update, changed := &stripe.ProductParams{}, false
+	if !product.Active {
+		update.Active, changed = stripe.Bool(true), true
+	}
+	if s.Description != nil && !stripeapi.Foreign(product.Metadata, i) && product.Description != text {
+		update.Description, changed = stripe.String(text), true
+	}
+	if product.Metadata[stripeapi.TagKey] == "" {
+		update.Metadata, changed = map[string]string{stripeapi.TagKey: i.ID.String()}, true
+	}
+	if !changed {
+		return nil
+	}
+	update.Context = ctx
+	if _, err := s.Stripe.Products.Update(p.ProductID(), update); err != nil {
+		return stripeapi.Fault(err)
+	}
+	return nil
+}
+
+func (s *Service) createProduct(ctx context.Context, p Package, i models.Installation, text string) error {
 	create := &stripe.ProductParams{
-		ID:       stripe.String(ProductID),
-		Name:     stripe.String("Resume Matcher Credits"),
+		ID:       stripe.String(p.ProductID()),
+		Name:     stripe.String(p.ProductName()),
 		Metadata: map[string]string{"type": "credits", stripeapi.TagKey: i.ID.String()},
+	}
+	if text != "" {
+		create.Description = stripe.String(text)
 	}
 	create.Context = ctx
 	if _, err := s.Stripe.Products.New(create); err != nil && !alreadyExists(err) {
@@ -75,34 +129,31 @@ func alreadyExists(err error) bool {
 	return errors.As(err, &e) && e.Code == stripe.ErrorCodeResourceAlreadyExists
 }
 
-// syncPackage ensures that the package's lookup key belongs to an active price with its amount and credits. The
-// amount of a Stripe price is immutable, so a new amount needs a new price, which takes over the key.
-func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installation) error {
-	list := &stripe.PriceListParams{LookupKeys: []*string{stripe.String(p.LookupKey())}}
-	list.Context = ctx
-	prices := s.Stripe.Prices.List(list)
-	var current *stripe.Price
-	for prices.Next() {
-		current = prices.Price()
+// syncPrice ensures that the package's lookup key belongs to an active price of its product, with its amount and
+// credits. Amount and product of a Stripe price are immutable, so a change needs a new price, which takes over the key.
+func (s *Service) syncPrice(ctx context.Context, p Package, i models.Installation) error {
+	prices, err := s.productPrices(ctx, p.ProductID())
+	if err != nil {
+		return err
 	}
-	if err := prices.Err(); err != nil {
-		return stripeapi.Fault(err)
+	var fit *stripe.Price
+	for _, price := range prices {
+		if p.fits(price) && (fit == nil || price.LookupKey == p.LookupKey()) {
+			fit = price
+		}
 	}
-	if current != nil && current.Active && current.UnitAmount == int64(p.Cents) && current.Currency == Currency {
-		return s.restoreMetadata(ctx, current, p, i)
+	if fit != nil {
+		return s.adopt(ctx, fit, p, i)
 	}
 	create := &stripe.PriceParams{
-		Product: stripe.String(ProductID), Currency: stripe.String(Currency), UnitAmount: stripe.Int64(int64(p.Cents)),
+		Product: stripe.String(p.ProductID()), Currency: stripe.String(Currency), UnitAmount: stripe.Int64(int64(p.Cents)),
 		LookupKey: stripe.String(p.LookupKey()), TransferLookupKey: stripe.Bool(true),
-		TaxBehavior: stripe.String(string(stripe.PriceTaxBehaviorInclusive)),
-		Metadata: map[string]string{
-			"credits": strconv.FormatInt(int64(p.Credits), 10), stripeapi.TagKey: i.ID.String(),
-		},
+		TaxBehavior: stripe.String(string(stripe.PriceTaxBehaviorInclusive)), Metadata: p.metadata(i),
 	}
 	create.Context = ctx
 	key := fmt.Sprintf("price:%s:%s:%d", i.ID, p.LookupKey(), p.Cents)
-	if current != nil {
-		key += ":after:" + current.ID
+	if len(prices) > 0 { // else Stripe would answer with the price that the same request created before
+		key += ":after:" + prices[0].ID
 	}
 	create.SetIdempotencyKey(key)
 	if _, err := s.Stripe.Prices.New(create); err != nil {
@@ -111,14 +162,46 @@ func (s *Service) syncPackage(ctx context.Context, p Package, i models.Installat
 	return nil
 }
 
+// fits reports whether a price of the package's product sells it for what it costs.
+func (p Package) fits(price *stripe.Price) bool {
+	return price.Active && price.UnitAmount == int64(p.Cents) && price.Currency == Currency &&
+		price.Type == stripe.PriceTypeOneTime
+}
+
+// metadata is what a price of the package carries: its credits and our tag.
+func (p Package) metadata(i models.Installation) map[string]string {
+	return map[string]string{"credits": strconv.FormatInt(int64(p.Credits), 10), stripeapi.TagKey: i.ID.String()}
+}
+
+// adopt gives a price the package's lookup key, credits and our tag where it lacks them. The metadata of another
+// installation's price stays.
+func (s *Service) adopt(ctx context.Context, price *stripe.Price, p Package, i models.Installation) error {
+	update, want := &stripe.PriceParams{}, p.metadata(i)
+	if price.LookupKey != p.LookupKey() {
+		update.LookupKey, update.TransferLookupKey = stripe.String(p.LookupKey()), stripe.Bool(true)
+	}
+	has := price.Metadata
+	if !stripeapi.Foreign(has, i) && (has["credits"] != want["credits"] || has[stripeapi.TagKey] == "") {
+		update.Metadata = want
+	}
+	if update.LookupKey == nil && update.Metadata == nil {
+		return nil
+	}
+	update.Context = ctx
+	if _, err := s.Stripe.Prices.Update(price.ID, update); err != nil {
+		return stripeapi.Fault(err)
+	}
+	return nil
+}
+
 // archiveReplaced archives our replaced prices at Stripe, including those that an interrupted sync left active.
 func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) error {
-	prices, err := s.productPrices(ctx)
+	prices, err := s.ownPrices(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range prices {
-		if !p.Active || !replaced(p, prices) || stripeapi.Foreign(p.Metadata, i) {
+		if !p.Active || !replaced(p, prices) || shared(p) || stripeapi.Foreign(p.Metadata, i) {
 			continue
 		}
 		archive := &stripe.PriceParams{Active: stripe.Bool(false)}
@@ -130,17 +213,10 @@ func (s *Service) archiveReplaced(ctx context.Context, i models.Installation) er
 	return nil
 }
 
-// restoreMetadata restores the credits and our tag in the metadata of a price, unless it belongs to another
-// installation.
-func (s *Service) restoreMetadata(ctx context.Context, price *stripe.Price, p Package, i models.Installation) error {
-	credits, has := strconv.FormatInt(int64(p.Credits), 10), price.Metadata
-	if has["credits"] == credits && has[stripeapi.TagKey] != "" || stripeapi.Foreign(has, i) {
-		return nil
-	}
-	update := &stripe.PriceParams{Metadata: map[string]string{"credits": credits, stripeapi.TagKey: i.ID.String()}}
-	update.Context = ctx
-	if _, err := s.Stripe.Prices.Update(price.ID, update); err != nil {
-		return stripeapi.Fault(err)
-	}
-	return nil
+// shared reports whether a price of the shared product costs what the package costs now.
+func shared(price *stripe.Price) bool {
+	row, ok := rowOf(price)
+	return ok && price.Product.ID == SharedProduct && slices.ContainsFunc(packages, func(p Package) bool {
+		return p.Credits == row.CreditsPerUnit && p.Cents == row.PriceInCents && row.Currency == Currency
+	})
 }

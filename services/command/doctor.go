@@ -46,7 +46,7 @@ func (p *Program) diagnose(ctx context.Context, fix bool, letter string) ([]doct
 	if p.Config.LogLevel >= slog.LevelInfo { // the findings say what matters
 		p.Log = logging.NewLogger(p.Stderr, slog.LevelError, p.Config.LogFormat)
 	}
-	setUp := &doctor.SetUp{Problems: problems, Fix: fix, Now: models.Now, Log: p.Log}
+	setUp := &doctor.SetUp{Problems: problems, Fix: fix, Now: models.Now, Log: p.Log, Description: p.packageText}
 	if p.Config.Mode != config.Sandbox || len(problems) == 0 { // else the sandbox may be a mistake
 		setUp.Failed = p.startStandIns(ctx)
 	}

@@ -26,7 +26,7 @@ func syncPrices(ctx context.Context, p *Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	n, err := (&catalog.Service{DB: db, Stripe: purchases.Stripe, Log: p.Log}).Sync(ctx)
+	n, err := p.Catalog(purchases).Sync(ctx)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type SetUp struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	Description func(analyses int64) string // as catalog.Service has it
+
 	accepted time.Time // when Stripe accepted the key, by our clock; zero if it did not
 	date     string    // the same time by Stripe's clock
 	migrated bool      // the database can be queried

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -108,7 +109,8 @@ func (f *fixture) run(fix bool) []Check {
 		f.t.Fatalf("load: %v", err)
 	}
 	s := &SetUp{Config: cfg, Problems: problems, Fix: fix, Letter: f.letter, Now: f.now,
-		Log: slog.New(slog.DiscardHandler)}
+		Log:         slog.New(slog.DiscardHandler),
+		Description: func(analyses int64) string { return fmt.Sprintf("%d analyses", analyses) }}
 	if Callable(cfg) {
 		s.Stripe = f.stripe
 	}
@@ -241,7 +243,7 @@ func (f *fixture) addEndpoint(version *string, events ...string) {
 func (f *fixture) price() *stripe.Price {
 	f.t.Helper()
 	list := f.stripe.Prices.List(
-		&stripe.PriceListParams{LookupKeys: []*string{stripe.String("resume_matcher_credits_500")}})
+		&stripe.PriceListParams{LookupKeys: []*string{stripe.String("resume_matcher_package_500")}})
 	if !list.Next() {
 		f.t.Fatalf("no price: %v", list.Err())
 	}

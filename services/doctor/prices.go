@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,9 +34,8 @@ func (s *SetUp) checkPrices(ctx context.Context) []Check {
 	}
 	defer func() { _ = postgres.Close(db) }() // only read
 	checks, err := s.comparePrices(ctx, db)
-	if err == nil && Ill(checks) && s.mends() {
-		prices := &catalog.Service{DB: db, Stripe: s.Stripe, Log: s.Log}
-		if _, err = prices.Sync(ctx); err == nil {
+	if err == nil && checks[0].Level != OK && s.mends() {
+		if _, err = s.catalog(db).Sync(ctx); err == nil {
 			checks, err = s.comparePrices(ctx, db)
 		}
 	}
@@ -46,12 +46,17 @@ func (s *SetUp) checkPrices(ctx context.Context) []Check {
 	return checks
 }
 
+func (s *SetUp) catalog(db *gorm.DB) *catalog.Service {
+	return &catalog.Service{DB: db, Stripe: s.Stripe, Log: s.Log, Description: s.Description}
+}
+
 func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	packages := catalog.Packages()
 	params := &stripe.PriceListParams{}
 	params.Context = ctx
+	params.AddExpand("data.product")
 	for _, p := range packages {
 		params.LookupKeys = append(params.LookupKeys, stripe.String(p.LookupKey()))
 	}
@@ -72,8 +77,22 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 		return nil, err
 	}
 	for _, p := range packages {
-		if text := wrongPrice(p, theirs[p.LookupKey()], ours); text != "" {
-			checks = append(checks, pricesArea.red(text, facts{"credits": int64(p.Credits), "key": p.LookupKey()})...)
+		about := facts{"credits": int64(p.Credits), "key": p.LookupKey()}
+		text := wrongPrice(p, theirs[p.LookupKey()], ours)
+		switch {
+		case text == "doctor.prices.missing" && sells(p, ours),
+			text == "" && theirs[p.LookupKey()].Product.ID != p.ProductID():
+			checks = append(checks, pricesArea.warning("doctor.prices.unnamed", about)...)
+		case text != "":
+			checks = append(checks, pricesArea.red(text, about)...)
+		default:
+			buys, err := s.catalog(db).ProductText(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			if theirs[p.LookupKey()].Product.Description != buys {
+				checks = append(checks, pricesArea.warning("doctor.prices.description", about)...)
+			}
 		}
 	}
 	for _, row := range ours {
@@ -88,41 +107,65 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 	return checks, nil
 }
 
-// checkStripesPrices checks every active price of the product, including those of payment links: it must have no other
+// sells reports whether our table sells a package at its price. Without one at Stripe for the package alone, that price
+// is of the product that all packages share, and Checkout does not say what is bought.
+func sells(p catalog.Package, ours []models.Price) bool {
+	return slices.ContainsFunc(ours, func(row models.Price) bool {
+		return row.CreditsPerUnit == p.Credits && row.PriceInCents == p.Cents && row.Currency == catalog.Currency
+	})
+}
+
+// checkStripesPrices checks every active price of our products, including those of payment links: it must have no other
 // currencies and belong to this installation.
 func (s *SetUp) checkStripesPrices(ctx context.Context, db *gorm.DB) ([]Check, error) {
 	i, err := stripeapi.ReadInstallation(db.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
-	params := &stripe.PriceListParams{Product: stripe.String(catalog.ProductID), Active: stripe.Bool(true)}
-	params.Context = ctx
-	params.AddExpand("data.currency_options")
 	var checks []Check
 	others := false
-	list := s.Stripe.Prices.List(params)
-	for list.Next() {
-		price := list.Price()
-		for currency := range price.CurrencyOptions {
-			if currency != string(price.Currency) {
+	for _, product := range catalog.Products() {
+		prices, err := s.activePrices(ctx, product)
+		if err != nil {
+			return nil, err
+		}
+		for _, price := range prices {
+			if hasFurtherCurrency(price) {
 				checks = append(checks, pricesArea.red("doctor.prices.further_currencies", facts{"price": price.ID})...)
-				break
 			}
+			others = others || stripeapi.Foreign(price.Metadata, i)
 		}
-		others = others || stripeapi.Foreign(price.Metadata, i)
-	}
-	if err := list.Err(); err != nil {
-		var answer *stripe.Error
-		// no product yet: comparePrices reports it
-		if errors.As(err, &answer) && answer.Code == stripe.ErrorCodeResourceMissing {
-			return nil, nil
-		}
-		return nil, err
 	}
 	if others {
 		checks = append(checks, pricesArea.warning("doctor.prices.other_installation", facts{"tag": stripeapi.TagKey})...)
 	}
 	return checks, nil
+}
+
+// activePrices lists a product's active prices with their currencies; none of a product that Stripe does not know,
+// which comparePrices reports.
+func (s *SetUp) activePrices(ctx context.Context, product string) ([]*stripe.Price, error) {
+	params := &stripe.PriceListParams{Product: stripe.String(product), Active: stripe.Bool(true)}
+	params.Context = ctx
+	params.AddExpand("data.currency_options")
+	var prices []*stripe.Price
+	list := s.Stripe.Prices.List(params)
+	for list.Next() {
+		prices = append(prices, list.Price())
+	}
+	if err := list.Err(); err != nil && stripeapi.MissingParam(err) == "" {
+		return nil, err
+	}
+	return prices, nil
+}
+
+func hasFurtherCurrency(price *stripe.Price) bool {
+	for currency := range price.CurrencyOptions {
+		if currency != string(price.Currency) {
+			return true
+		}
+	}
+	return false
 }
 
 // wrongPrice returns the text about a package's price at Stripe or in our table, "" if it is right.

@@ -238,6 +238,22 @@ func TestInvalidPrice(t *testing.T) {
 		f.fix()
 		f.wantHealthy()
 	})
+	t.Run("of the product that all packages shared", func(t *testing.T) {
+		f := base.forTest(t)
+		_, err := f.stripe.Prices.Update(f.price().ID,
+			&stripe.PriceParams{LookupKey: stripe.String("resume_matcher_credits_500")})
+		f.must(err)
+		f.wantWarning("doctor.prices.unnamed")
+		f.fix()
+		f.wantHealthy()
+	})
+	t.Run("with an outdated description", func(t *testing.T) {
+		f := base.forTest(t)
+		f.must(f.db.Exec(`UPDATE feature_prices SET credits = 20 WHERE feature = 'resume_analysis'`).Error)
+		f.wantWarning("doctor.prices.description", "doctor.prices.description", "doctor.prices.description")
+		f.fix()
+		f.wantHealthy()
+	})
 	t.Run("not in our table", func(t *testing.T) {
 		f := base.forTest(t)
 		f.must(f.db.Exec(`UPDATE prices SET active = false WHERE credits_per_unit = 100`).Error)

@@ -15,7 +15,7 @@ var contract = map[string]func(*client.API) error{
 	"Products.New": func(api *client.API) error {
 		_, err := api.Products.New(&stripe.ProductParams{
 			ID: stripe.String("resume_matcher_credits"), Name: stripe.String("Credits"),
-			Metadata: map[string]string{"type": "credits"},
+			Description: stripe.String("10 resume analyses"), Metadata: map[string]string{"type": "credits"},
 		})
 		return err
 	},
@@ -35,7 +35,8 @@ var contract = map[string]func(*client.API) error{
 	},
 	"Prices.List": func(api *client.API) error {
 		params := &stripe.PriceListParams{Product: stripe.String("p"),
-			LookupKeys: stripe.StringSlice([]string{"resume_matcher_credits_100"})}
+			LookupKeys: stripe.StringSlice([]string{"resume_matcher_package_100"})}
+		params.AddExpand("data.product")
 		params.Limit = stripe.Int64(100)
 		return api.Prices.List(params).Err()
 	},

@@ -56,8 +56,10 @@ func productAgainst(t *testing.T, api *client.API) {
 	ctx := context.Background()
 	db := dbtest.New(t)
 	s := &purchase.Service{DB: db, Stripe: api, AppURL: "https://credits.example.com", Now: models.Now,
-		Log: slog.New(slog.DiscardHandler)}
-	if _, err := (&catalog.Service{DB: db, Stripe: api, Log: s.Log}).Sync(ctx); err != nil {
+		Log:       slog.New(slog.DiscardHandler),
+		OrderText: func(string, models.Credits) string { return "Ihre Bestellung: 500 Credits" }}
+	if _, err := (&catalog.Service{DB: db, Stripe: api, Log: s.Log,
+		Description: func(int64) string { return "50 Lebenslauf-Analysen" }}).Sync(ctx); err != nil {
 		t.Errorf("sync prices: %v", err)
 	}
 	if err := db.Exec(

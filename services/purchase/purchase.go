@@ -28,6 +28,10 @@ type Service struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	// OrderText names what a purchase buys, in the buyer's language. It stands beside Checkout's button and on the
+	// invoice, because Stripe does not translate the product's name. Default: neither has it.
+	OrderText func(locale string, credits models.Credits) string
+
 	// CheckoutBudget bounds how long an order waits for Stripe. Default: six seconds.
 	CheckoutBudget time.Duration
 

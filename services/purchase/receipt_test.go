@@ -2,6 +2,7 @@ package purchase_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -199,4 +200,60 @@ func TestTaxSettings(t *testing.T) {
 			t.Errorf("customer = %+v, %v; want an address", session.Customer, err)
 		}
 	})
+}
+
+// Checkout and the invoice name the order in the buyer's language, beside the product that Stripe names for all.
+func TestOrderIsNamedAtStripe(t *testing.T) {
+	t.Parallel()
+	s := newSandboxFixture(t)
+	language := map[string]string{"de": "Bestellung", "en": "order"}
+	s.OrderText = func(locale string, credits models.Credits) string {
+		return fmt.Sprintf("%s: %d", language[locale], credits)
+	}
+	opened := map[string]bool{}
+	for _, locale := range []string{"de", "en"} {
+		o := s.order("named " + locale)
+		o.Locale, o.Quantity = locale, 2
+		started, err := s.Start(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p models.Purchase
+		if err := s.db.Take(&p, "id = ?", started.PurchaseID).Error; err != nil {
+			t.Fatal(err)
+		}
+		params := &stripe.CheckoutSessionParams{}
+		params.AddExpand("line_items")
+		session, err := s.Stripe.CheckoutSessions.Get(p.CheckoutSessionID, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("%s: %d", language[locale], p.Credits)
+		if got := session.CustomText.Submit; got == nil || got.Message != want ||
+			session.InvoiceCreation.InvoiceData.Description != want {
+			t.Errorf("%s: beside the button %+v, on the invoice %q; want %q", locale, got,
+				session.InvoiceCreation.InvoiceData.Description, want)
+		}
+		item := session.LineItems.Data[0]
+		if name := fmt.Sprintf("%d Credits · Resume Matcher", p.Credits/2); item.Description != name || item.Quantity != 2 {
+			t.Errorf("%s: line = %d × %q, want 2 × %q", locale, item.Quantity, item.Description, name)
+		}
+		opened[session.ID] = true
+	}
+	s.OrderText = func(string, models.Credits) string { return "Another release says it otherwise" }
+	err := s.db.Exec(`UPDATE purchases SET checkout_session_id = NULL, checkout_url = ''`).Error
+	if err != nil { // like a crash before Stripe's answer is stored
+		t.Fatal(err)
+	}
+	o := s.order("named de")
+	o.Locale, o.Quantity = "de", 2
+	started, err := s.Start(t.Context(), o)
+	if err != nil {
+		t.Fatalf("another text: %v, want another session", err)
+	}
+	for id := range opened {
+		if strings.HasSuffix(started.URL, id) {
+			t.Errorf("another text leads to session %s, want another", id)
+		}
+	}
 }

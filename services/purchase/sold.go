@@ -88,7 +88,7 @@ func (s *Service) fetchSold(ctx context.Context, sessionID string) (Sold, error)
 	return sold, err
 }
 
-// valueOf adds up line items by our prices, also by those no longer on sale. missing reports a price of our product
+// valueOf adds up line items by our prices, also by those no longer on sale. missing reports a price of our products
 // that we do not have.
 func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold Sold, missing bool, err error) {
 	i, err := s.Installation(ctx)
@@ -107,7 +107,7 @@ func (s *Service) valueOf(ctx context.Context, items []*stripe.LineItem) (sold S
 		if err != nil {
 			return sold, false, fmt.Errorf("price of a line item: %w", err)
 		}
-		own := item.Price.Product != nil && item.Price.Product.ID == catalog.ProductID
+		own := item.Price.Product != nil && catalog.Own(item.Price.Product.ID)
 		if credits > 0 || own {
 			sold.Units += item.Quantity
 		}

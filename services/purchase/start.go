@@ -243,9 +243,25 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 	}
 	params.Context = ctx
 	s.Tax.apply(params, p.Locale)
-	// The key covers every parameter that may change between two attempts: the customer and the tax settings.
-	params.SetIdempotencyKey("checkout:tagged:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale))
+	text := s.describeOrder(params, p)
+	// The key covers every parameter that may change between two attempts: the customer, the tax settings and texts.
+	params.SetIdempotencyKey("checkout:tagged:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale) + text)
 	return params
+}
+
+// describeOrder says beside Checkout's button and on the invoice what the purchase buys. It returns what distinguishes
+// the text in an idempotency key.
+//
+// Source: https://docs.stripe.com/payments/checkout/customization/policies#customizing-text
+func (s *Service) describeOrder(params *stripe.CheckoutSessionParams, p models.Purchase) string {
+	if s.OrderText == nil {
+		return ""
+	}
+	text := s.OrderText(p.Locale, p.Credits)
+	params.CustomText = &stripe.CheckoutSessionCustomTextParams{
+		Submit: &stripe.CheckoutSessionCustomTextSubmitParams{Message: stripe.String(text)}}
+	params.InvoiceCreation.InvoiceData.Description = stripe.String(text)
+	return "+" + textKey(text)
 }
 
 // refusedPrice reports whether Stripe refused the line item because its price is unknown or inactive.

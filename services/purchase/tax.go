@@ -51,8 +51,13 @@ func (t Tax) key(locale string) string {
 		parts = append(parts, "ids")
 	}
 	if note := t.Note[locale]; note != "" {
-		sum := sha256.Sum256([]byte(note))
-		parts = append(parts, hex.EncodeToString(sum[:4])) // the text may change with a release
+		parts = append(parts, textKey(note))
 	}
 	return strings.Join(parts, "+")
+}
+
+// textKey distinguishes texts in an idempotency key: a release may change them.
+func textKey(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:4])
 }

@@ -119,12 +119,14 @@ func TestPriceEventsPullPrices(t *testing.T) {
 	product := func(active bool) string {
 		return fmt.Sprintf(`{"id":"resume_matcher_credits","object":"product","active":%t}`, active)
 	}
-	const prices = `{"object":"list","has_more":false,"data":[
-		{"id":"price_new","object":"price","active":true,"currency":"eur","type":"one_time","unit_amount":900,
-			"product":"resume_matcher_credits","metadata":{"credits":"200"}},
-		{"id":"price_odd","object":"price","active":true,"currency":"eur","type":"one_time","unit_amount":900,
-			"product":"resume_matcher_credits","metadata":{"credits":"many"}}]}`
-	paths := map[string]string{"/v1/products/resume_matcher_credits": product(true), "/v1/prices": prices}
+	prices := func(active bool) map[string]string {
+		return map[string]string{"/v1/prices": fmt.Sprintf(`{"object":"list","has_more":false,"data":[
+			{"id":"price_new","object":"price","active":true,"currency":"eur","type":"one_time","unit_amount":900,
+				"product":%[1]s,"metadata":{"credits":"200"}},
+			{"id":"price_odd","object":"price","active":true,"currency":"eur","type":"one_time","unit_amount":900,
+				"product":%[1]s,"metadata":{"credits":"many"}}]}`, product(active))}
+	}
+	paths := prices(true)
 	onSale := func(s *fixture) string {
 		var ids []string
 		s.must(s.DB.Raw(`SELECT stripe_price_id FROM prices WHERE active ORDER BY 1`).Scan(&ids).Error)
@@ -137,7 +139,7 @@ func TestPriceEventsPullPrices(t *testing.T) {
 	t.Run("pulls a changed price", func(t *testing.T) {
 		s := newFixture(t)
 		s.serveStripe(paths)
-		s.deliver(priceEvent("evt_1", "resume_matcher_credits"))
+		s.deliver(priceEvent("evt_1", "resume_matcher_credits_1200")) // of any package
 		if got := onSale(s); got != "price_new" {
 			t.Errorf("prices on sale = %q, want price_new", got)
 		}
@@ -146,7 +148,7 @@ func TestPriceEventsPullPrices(t *testing.T) {
 	})
 	t.Run("ends the sale with the product", func(t *testing.T) {
 		s := newFixture(t)
-		s.serveStripe(map[string]string{"/v1/products/resume_matcher_credits": product(false), "/v1/prices": prices})
+		s.serveStripe(prices(false))
 		s.deliver(event("evt_1", "product.updated", product(false)))
 		if got := onSale(s); got != "" {
 			t.Errorf("prices on sale = %q, want none", got)

@@ -182,9 +182,9 @@ func TestPaymentLinkWithANewPrice(t *testing.T) {
 	k := newFakeStripe(t, map[string]string{ //nolint:gosec // G101: these credits are no credentials
 		"/v1/checkout/sessions/cs_new/line_items": `{"object":"list","data":[{"id":"li_1","object":"item","quantity":1,
 			"price":{"id":"price_new","object":"price","product":"resume_matcher_credits"}}]}`,
-		"/v1/products/resume_matcher_credits": `{"id":"resume_matcher_credits","object":"product","active":true}`,
 		"/v1/prices": `{"object":"list","data":[{"id":"price_new","object":"price","active":true,"type":"one_time",
-			"currency":"eur","unit_amount":3500,"metadata":{"credits":"900"}}]}`,
+			"currency":"eur","unit_amount":3500,"product":{"id":"resume_matcher_credits","active":true},
+			"metadata":{"credits":"900"}}]}`,
 	})
 	s.Purchase.Stripe = k.client()
 	s.deliver(link("evt_1", "cs_new", "null", `"ada@example.com"`, `{}`))

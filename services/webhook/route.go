@@ -67,10 +67,10 @@ func (s *Service) needsStripe(ctx context.Context, p plan) (bool, error) {
 	return s.Purchase.NeedsStripe(ctx, p.report)
 }
 
-// pullsPrices reports whether the event is about our product or one of its prices. All prices are pulled then,
+// pullsPrices reports whether the event is about one of our products or prices. All prices are pulled then,
 // because the event itself may be older than our rows.
 func (p plan) pullsPrices() bool {
-	return p.prices && p.object.product() == catalog.ProductID
+	return p.prices && catalog.Own(p.object.product())
 }
 
 // route books an event by its plan. The facts of a deferred event are stored, too.

@@ -30,12 +30,14 @@ type checkoutPage struct {
 	AskTaxID bool
 	Debit    bool   // whether it can be paid by SEPA debit
 	Control  string // where the session's commands go
+	Message  string // the seller's own, beside the button
 	Cancel   string
 	Error    string
 }
 
 type itemLine struct {
 	Description string
+	About       string // what the product's description adds; not on invoices
 	Quantity    int64
 	Amount      string
 }
@@ -57,7 +59,11 @@ func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) {
 		Control: "/control/sessions/" + cs.ID, Debit: cs.takesDebit(),
 	}
 	for _, one := range items {
-		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.AmountSubtotal, one.Currency)})
+		p.Items = append(p.Items, itemLine{one.Description, one.about, one.Quantity,
+			p.money(one.AmountSubtotal, one.Currency)})
+	}
+	if m := cs.CustomText.Submit; m != nil {
+		p.Message = m.Message
 	}
 	p.Total = p.money(cs.AmountTotal, cs.Currency)
 	if d := cs.CustomerDetails; d != nil && d.Email != nil {
@@ -120,6 +126,7 @@ func (s *Server) refuseClosed(w http.ResponseWriter, r *http.Request) {
 func (s *Server) openCheckout(w http.ResponseWriter, r *http.Request) (*session, []item, bool) {
 	var cs session
 	var back backstage
+	var items []item
 	id := r.PathValue("id")
 	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
 		if !storable(id) {
@@ -128,19 +135,38 @@ func (s *Server) openCheckout(w http.ResponseWriter, r *http.Request) (*session,
 		if err := t.get(ctx, id, pathParam[kindSession], &cs); err != nil {
 			return err
 		}
-		return t.get(ctx, backstageID(id), pathParam[kindSession], &back)
-	})
-	items := make([]item, len(back.Items))
-	for i, raw := range back.Items {
-		if e := json.Unmarshal(raw, &items[i]); e != nil {
-			err = errors.Join(err, fmt.Errorf("decode line item: %w", e))
+		if err := t.get(ctx, backstageID(id), pathParam[kindSession], &back); err != nil {
+			return err
 		}
-	}
+		items = make([]item, len(back.Items))
+		for i, raw := range back.Items {
+			if err := items[i].load(ctx, t, raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		s.showError(w, r, err, nil)
 		return nil, nil, false
 	}
 	return &cs, items, true
+}
+
+// load decodes a line and reads its product's description.
+func (i *item) load(ctx context.Context, t *txn, raw json.RawMessage) error {
+	if err := json.Unmarshal(raw, i); err != nil {
+		return fmt.Errorf("decode line item: %w", err)
+	}
+	var of product
+	id, _ := i.Price["product"].(string)
+	if err := t.get(ctx, id, "product", &of); err != nil {
+		return err
+	}
+	if of.Description != nil {
+		i.about = *of.Description
+	}
+	return nil
 }
 
 // showError answers with an error page.

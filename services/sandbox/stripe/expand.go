@@ -9,6 +9,7 @@ import (
 var references = map[string]map[string]string{
 	kindSession: {"customer": kindCustomer, "invoice": kindInvoice, "payment_intent": kindIntent},
 	kindIntent:  {"customer": kindCustomer, "latest_charge": kindCharge},
+	kindPrice:   {"product": kindProduct},
 }
 
 // expand replaces references in object by the objects themselves. path is dotted:

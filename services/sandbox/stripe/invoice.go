@@ -33,6 +33,7 @@ type invoice struct {
 	Created              int64             `json:"created"`
 	Currency             string            `json:"currency"`
 	Customer             *string           `json:"customer"`
+	Description          *string           `json:"description"`
 	CustomerAddress      *address          `json:"customer_address"`
 	CustomerEmail        *string           `json:"customer_email"`
 	CustomerName         *string           `json:"customer_name"`
@@ -83,7 +84,7 @@ func (s *Server) invoice(ctx context.Context, t *txn, cs *session, back *backsta
 		Currency: cs.Currency,
 		Customer: cs.Customer, CustomerAddress: who.Address, CustomerEmail: who.Email, CustomerName: who.Name,
 		CustomerTaxIDs: who.TaxIDs,
-		EffectiveAt:    now, Footer: data.Footer, Metadata: data.Metadata,
+		EffectiveAt:    now, Description: data.Description, Footer: data.Footer, Metadata: data.Metadata,
 		PaymentIntent: cs.PaymentIntent,
 		PeriodEnd:     now, PeriodStart: now, Subtotal: cs.AmountSubtotal, SubtotalExcludingTax: cs.AmountSubtotal,
 		Total:             cs.AmountTotal,

@@ -15,6 +15,7 @@ type invoicePage struct {
 	Sums   []fact
 	Total  string
 	Footer string
+	About  string // the seller's text above the lines
 }
 
 type fact struct{ Name, Value string }
@@ -49,7 +50,7 @@ func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 		p.add(&p.Facts, "invoice.tax_id", id.Value)
 	}
 	for _, one := range lines {
-		p.Items = append(p.Items, itemLine{one.Description, one.Quantity, p.money(one.Amount, one.Currency)})
+		p.Items = append(p.Items, itemLine{one.Description, "", one.Quantity, p.money(one.Amount, one.Currency)})
 	}
 	if in.Tax != nil {
 		p.add(&p.Sums, "invoice.tax", p.money(*in.Tax, in.Currency))
@@ -57,6 +58,9 @@ func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 	p.Total = p.money(in.Total, in.Currency)
 	if in.Footer != nil {
 		p.Footer = *in.Footer
+	}
+	if in.Description != nil {
+		p.About = *in.Description
 	}
 	s.send(w, http.StatusOK, "invoice.html", p)
 }

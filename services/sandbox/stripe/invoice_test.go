@@ -15,7 +15,8 @@ import (
 func invoiced(params *stripe.CheckoutSessionParams) {
 	params.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true),
 		InvoiceData: &stripe.CheckoutSessionInvoiceCreationInvoiceDataParams{Footer: stripe.String("Fußnote (§ 19)"),
-			Metadata: map[string]string{"credits": "1000"}}}
+			Description: stripe.String("Ihre Bestellung"),
+			Metadata:    map[string]string{"credits": "1000"}}}
 	params.AutomaticTax = &stripe.CheckoutSessionAutomaticTaxParams{Enabled: stripe.Bool(true)}
 	params.TaxIDCollection = &stripe.CheckoutSessionTaxIDCollectionParams{Enabled: stripe.Bool(true)}
 	params.CustomerUpdate = &stripe.CheckoutSessionCustomerUpdateParams{Address: stripe.String("auto"),
@@ -79,7 +80,8 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 	}
 
 	page, body := s.read(t, in.HostedInvoiceURL)
-	for _, want := range []string{"SANDBOX-0001", "Beispiel GmbH", "DE123456789", "€6.39", "€40.00", "Fußnote"} {
+	for _, want := range []string{"SANDBOX-0001", "Beispiel GmbH", "DE123456789", "€6.39", "€40.00", "Fußnote",
+		"Ihre Bestellung"} {
 		if page.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(want)) {
 			t.Errorf("hosted page: got %d without %q", page.StatusCode, want)
 		}
@@ -130,4 +132,35 @@ func TestInvoiceIsCreatedOncePaid(t *testing.T) {
 			t.Errorf("invoice: got %+v without invoice_creation", in)
 		}
 	})
+}
+
+// The page says what is bought: the product, its description, and the seller's text beside the button.
+func TestCheckoutSaysWhatIsBought(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	price := s.offer(t)
+	if _, err := s.api.Products.Update(price.Product.ID, &stripe.ProductParams{
+		Description: stripe.String("50 resume analyses")}); err != nil {
+		t.Fatal(err)
+	}
+	const message = "Your order: 1,000 credits <b>"
+	session := s.checkout(t, price.ID, func(params *stripe.CheckoutSessionParams) {
+		params.CustomText = &stripe.CheckoutSessionCustomTextParams{
+			Submit: &stripe.CheckoutSessionCustomTextSubmitParams{Message: stripe.String(message)}}
+	})
+	if session.CustomText.Submit == nil || session.CustomText.Submit.Message != message {
+		t.Errorf("session: text %+v, want %q", session.CustomText.Submit, message)
+	}
+	_, body := s.read(t, session.URL)
+	for _, want := range []string{"500 Credits", "50 resume analyses", "Your order: 1,000 credits &lt;b&gt;"} {
+		if !bytes.Contains(body, []byte(want)) {
+			t.Errorf("page: no %q", want)
+		}
+	}
+	list := &stripe.PriceListParams{Product: stripe.String(price.Product.ID)}
+	list.AddExpand("data.product")
+	prices := s.api.Prices.List(list)
+	if !prices.Next() || prices.Price().Product.Description != "50 resume analyses" || !prices.Price().Product.Active {
+		t.Errorf("price with its product: got %+v, %v", prices.Price(), prices.Err())
+	}
 }

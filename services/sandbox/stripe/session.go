@@ -23,6 +23,7 @@ type session struct {
 	ClientReferenceID        *string           `json:"client_reference_id"`
 	Created                  int64             `json:"created"`
 	Currency                 string            `json:"currency"`
+	CustomText               customText        `json:"custom_text"`
 	Customer                 *string           `json:"customer"`
 	CustomerDetails          *customerDetails  `json:"customer_details"`
 	ExpiresAt                int64             `json:"expires_at"`
@@ -42,6 +43,18 @@ type session struct {
 }
 
 func (s *session) ref() (string, string) { return kindSession, s.ID }
+
+// customText is the seller's own text on the page.
+type customText struct {
+	AfterSubmit     *customMessage `json:"after_submit"`
+	ShippingAddress *customMessage `json:"shipping_address"`
+	Submit          *customMessage `json:"submit"` // beside the button that pays
+	Terms           *customMessage `json:"terms_of_service_acceptance"`
+}
+
+type customMessage struct {
+	Message string `json:"message"`
+}
 
 type enabled struct {
 	Enabled  bool   `json:"enabled"`
@@ -83,7 +96,7 @@ type invoiceCreation struct {
 type invoiceData struct {
 	AccountTaxIDs    any               `json:"account_tax_ids"`
 	CustomFields     any               `json:"custom_fields"`
-	Description      any               `json:"description"`
+	Description      *string           `json:"description"`
 	Footer           *string           `json:"footer"`
 	Issuer           any               `json:"issuer"`
 	Metadata         map[string]string `json:"metadata"`
@@ -100,6 +113,8 @@ type item struct {
 	Description    string         `json:"description"`
 	Price          map[string]any `json:"price"`
 	Quantity       int64          `json:"quantity"`
+
+	about string // its product's description, for the page
 }
 
 func (i *item) ref() (string, string) { return kindItem, i.ID }

@@ -83,6 +83,10 @@ func (cs *session) fill(f form, now time.Time) {
 	}
 	cs.InvoiceCreation.Enabled = f.truth("invoice_creation[enabled]")
 	cs.InvoiceCreation.InvoiceData.Footer = f.optional("invoice_creation[invoice_data][footer]")
+	cs.InvoiceCreation.InvoiceData.Description = f.optional("invoice_creation[invoice_data][description]")
+	if message := f.optional("custom_text[submit][message]"); message != nil {
+		cs.CustomText.Submit = &customMessage{*message}
+	}
 	cs.BillingAddressCollection = f.optional("billing_address_collection")
 	cs.CancelURL = f.optional("cancel_url")
 	cs.ClientReferenceID = f.optional("client_reference_id")

@@ -17,4 +17,5 @@ var sessionParams = metadataParams("metadata").with(
 		"automatic_tax[enabled]":                  boolean, "tax_id_collection[enabled]": boolean,
 		"billing_address_collection": oneOf("auto", "required"),
 		"invoice_creation[enabled]":  boolean, "invoice_creation[invoice_data][footer]": text(5000),
+		"invoice_creation[invoice_data][description]": text(1500), "custom_text[submit][message]": text(1200),
 	})
