@@ -41,17 +41,14 @@ func TestOrderStoresTheConsent(t *testing.T) {
 	f := newFixture(t)
 	f.sell()
 	her := f.member(f.user("ada@example.com", 0).ID)
-	_, doc := her.open("/de/purchase")
-	form := doc.Find("#buy-500").Closest("form")
+	_, doc := her.open("/de/purchase?package=500")
+	form := doc.Find("#order")
 	if boxes := form.Find(`input[type="checkbox"]`); boxes.Length() != 2 ||
 		boxes.Filter("[checked], [required]").Length() != 0 {
 		t.Fatalf("the form has %d boxes, want 2 that are neither ticked nor required", boxes.Length())
 	}
 	order := func(ticked ...string) url.Values {
-		sent := url.Values{"quantity": {"1"}}
-		for _, name := range []string{"_csrf", "price_id", "idempotency_key", "consent_version"} {
-			sent.Set(name, form.Find(`[name="`+name+`"]`).AttrOr("value", ""))
-		}
+		sent := sentBy(form)
 		for _, name := range ticked {
 			sent.Set(name, "on")
 		}

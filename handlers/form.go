@@ -11,8 +11,6 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 
 	"github.com/gofiber/fiber/v2"
-
-	"github.com/resume-matcher/credits/models"
 )
 
 // formValue reads a field of the posted form only; Fiber's FormValue prefers the query string.
@@ -79,21 +77,16 @@ func resendForm(c *fiber.Ctx) *pages.Resend {
 	return form
 }
 
-// orderQuery returns the query string that preselects a posted order on the purchase page.
+// orderQuery returns the query string that preselects a posted order on the purchase page. It names the price, because
+// the form does, and the visitor may be signed out or the database away.
 func orderQuery(c *fiber.Ctx) string {
-	credits := parseDigits(c.Query("package"))
-	if credits < 1 {
+	address := pages.Choice{Price: formValue(c, "price_id"), Quantity: parseDigits(formValue(c, "quantity")),
+		ReturnURL: c.Query(paramReturnURL)}.Path("")
+	_, query, _ := strings.Cut(address, "?")
+	if len(query) > maxReturnTo/2 {
 		return ""
 	}
-	quantity := parseDigits(formValue(c, "quantity"))
-	if quantity < 1 {
-		quantity = 1
-	}
-	address, err := url.Parse(pages.PackagePath("", models.Credits(credits), quantity))
-	if err != nil { // two numbers always form a valid address
-		return ""
-	}
-	return address.RawQuery
+	return query
 }
 
 // formErrors returns the texts of err by field, and the status of the answer, when err has one of codes: the form is

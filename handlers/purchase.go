@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +13,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showPackages is GET /{locale}/purchase. A link may preselect a package by its credits, and a quantity.
+// showPackages is GET /{locale}/purchase. A link may preselect a package, by its credits or its price, and a quantity.
 func (h *Handler) showPackages(c *fiber.Ctx) error {
 	return h.renderPackages(c, fiber.StatusOK, pages.PurchaseData{Quantity: "1"})
 }
@@ -25,10 +27,16 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 	if err != nil {
 		return err
 	}
-	if data.PriceID == "" {
-		data.PriceID, data.Quantity = choice(offers, c.Query("package"), c.Query("quantity"))
+	prices, err := h.Spend.Features(c.UserContext())
+	if err != nil {
+		return err
 	}
+	if data.PriceID == "" {
+		data.PriceID, data.Quantity = choice(offers, c.Query("package"), c.Query("price"), c.Query("quantity"))
+	}
+	data.PriceID = onSale(offers, data.PriceID)
 	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offers
+	data.Features = features(c, prices, 0)
 	data.ReturnURL = back
 	data.SmallBusiness, data.MaxQuantity = h.Site.SmallBusiness, catalog.MaxQuantity
 	data.Units = orderedUnits(data.Quantity)
@@ -39,15 +47,25 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 }
 
 // choice returns the price and quantity that a link preselects; empty and "1" when it names no package on sale.
-func choice(offers []models.Offer, credits, quantity string) (price, count string) {
+func choice(offers []models.Offer, credits, price, quantity string) (id, count string) {
 	n := max(orderedUnits(quantity), 1)
 	wanted := models.Credits(parseDigits(credits))
 	for _, p := range offers {
-		if p.CreditsPerUnit == wanted {
+		if p.CreditsPerUnit == wanted || p.StripePriceID == price {
 			return p.StripePriceID, strconv.FormatInt(n, 10)
 		}
 	}
 	return "", "1"
+}
+
+// onSale returns the price if it is on sale, else the lowest: nothing dearer is selected for the buyer.
+func onSale(offers []models.Offer, price string) string {
+	if len(offers) == 0 || slices.ContainsFunc(offers, func(o models.Offer) bool { return o.StripePriceID == price }) {
+		return price
+	}
+	return slices.MinFunc(offers, func(a, b models.Offer) int {
+		return cmp.Compare(a.PriceInCents, b.PriceInCents)
+	}).StripePriceID
 }
 
 // orderedUnits parses a quantity; 0 when no order may have it.

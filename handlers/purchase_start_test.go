@@ -19,13 +19,8 @@ func TestOrderRedirectsToCheckout(t *testing.T) {
 	her := f.member(f.user("ada@example.com", 0).ID)
 	order := func() string {
 		t.Helper()
-		_, doc := her.open("/en/purchase")
-		form := doc.Find("#buy-500").Closest("form")
-		sent := url.Values{"quantity": {"1"}}
-		for _, name := range []string{"_csrf", "price_id", "idempotency_key"} {
-			sent.Set(name, form.Find(`[name="`+name+`"]`).AttrOr("value", ""))
-		}
-		r := her.post("/en/purchase", sent)
+		_, doc := her.open("/en/purchase?package=500")
+		r := her.post("/en/purchase", sentBy(doc.Find("#order")))
 		if r.status != 303 {
 			t.Fatalf("order: status %d, want 303: %s", r.status, r.body)
 		}
@@ -63,29 +58,40 @@ func TestOrderRedirectsToCheckout(t *testing.T) {
 	}
 }
 
-// No order is placed at a total that its form did not show: one of another quantity is shown again.
+// sentBy returns what a browser sends of a form that it shows.
+func sentBy(form *goquery.Selection) url.Values {
+	sent := url.Values{}
+	for _, field := range form.Find("input[name]").EachIter() {
+		if !field.Is("[type=radio], [type=checkbox]") || field.Is("[checked]") {
+			sent.Set(field.AttrOr("name", ""), field.AttrOr("value", ""))
+		}
+	}
+	return sent
+}
+
+// No order is placed at a total that its form did not show: one of another package or quantity is shown again.
 func TestOrderShowsItsTotalFirst(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.sell()
 	her := f.member(f.user("ada@example.com", 0).ID)
 	_, doc := her.open("/de/purchase")
-	for _, c := range []struct{ quantity, total, shown string }{
-		{"3", "6000", "60,00\u00a0€"}, {"1", "2000", "20,00\u00a0€"}} {
-		form := doc.Find("#buy-500").Closest("form")
-		sent := url.Values{"quantity": {c.quantity}}
-		for _, name := range []string{"_csrf", "price_id", "idempotency_key", "total"} {
-			sent.Set(name, form.Find(`[name="`+name+`"]`).AttrOr("value", ""))
-		}
+	for _, c := range []struct{ credits, quantity, total, shown string }{
+		{"500", "1", "2000", "20,00\u00a0€"}, {"500", "3", "6000", "60,00\u00a0€"}, {"1200", "3", "10500", "105,00\u00a0€"},
+		{"100", "1", "500", "5,00\u00a0€"}} {
+		sent := sentBy(doc.Find("#order"))
+		sent.Set("quantity", c.quantity)
+		sent.Set("price_id", doc.Find("#package-"+c.credits).AttrOr("value", ""))
 		r := her.post("/de/purchase", sent)
 		var err error
 		if doc, err = goquery.NewDocumentFromReader(strings.NewReader(r.body)); err != nil || r.status != 422 {
 			t.Fatalf("%s units at the total of another quantity: status %d (%v), want 422", c.quantity, r.status, err)
 		}
-		form = doc.Find("#buy-500").Closest("form")
-		if got, total := form.Find("output").Text(), form.Find(`[name="total"]`).AttrOr("value", ""); got != c.shown ||
-			total != c.total || form.Find(`[name="quantity"]`).AttrOr("value", "") != c.quantity {
-			t.Errorf("the page shows %q (%s) for %s units, want %q (%s)", got, total, c.quantity, c.shown, c.total)
+		if got, total := doc.Find("#total").Text(), doc.Find(`[name="total"]`).AttrOr("value", ""); got != c.shown ||
+			total != c.total || doc.Find(`[name="quantity"]`).AttrOr("value", "") != c.quantity ||
+			!doc.Find("#package-"+c.credits).Is("[checked]") || !doc.Find("#summary").Is("[autofocus]") {
+			t.Errorf("the page shows %q (%s) for %s × %s credits, want %q (%s)", got, total, c.quantity, c.credits, c.shown,
+				c.total)
 		}
 	}
 	var orders int64

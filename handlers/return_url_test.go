@@ -65,12 +65,8 @@ func TestBuyerReturnsToTheProgram(t *testing.T) {
 		t.Errorf("packages with another site: status %d, want 422", r.status)
 	}
 	_, doc := member.open(page)
-	form := doc.Find("#buy-100").Closest("form")
-	sent := url.Values{}
-	for _, field := range form.Find("input[name]").EachIter() {
-		sent.Set(field.AttrOr("name", ""), field.AttrOr("value", ""))
-	}
-	if r := member.post(form.AttrOr("action", ""), sent); r.status != 303 {
+	form := doc.Find("#order")
+	if r := member.post(form.AttrOr("action", ""), sentBy(form)); r.status != 303 {
 		t.Fatalf("order: status %d %s, want 303", r.status, r.body)
 	}
 	member.wantWayBack(ada.ID, back)

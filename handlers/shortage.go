@@ -36,6 +36,10 @@ func (h *Handler) shortage(ctx context.Context, n need, back string) (*pages.Sho
 	}
 	s.Offer = locales.T(ctx, text, locales.Args{"credits": components.CreditAmount(ctx, cover.Credits()),
 		"price": pages.CoverPrice(ctx, *cover)})
+	if n.required > 0 {
+		s.Offer += " " + locales.T(ctx, "shortage.use", locales.Args{"feature": n.feature,
+			"price": components.Money(ctx, cover.Offer.Of(n.required), cover.Offer.Currency)})
+	}
 	s.Buy, s.Waiting = locales.T(ctx, "shortage.buy"), locales.T(ctx, "shortage.waiting")
 	s.URL = h.ownAddress(pages.CoverPath(ctx, *cover, back))
 	return s, nil

@@ -20,6 +20,14 @@ type Price struct {
 // Total returns the price of quantity packages.
 func (p Price) Total(quantity int64) Cents { return p.PriceInCents * Cents(quantity) }
 
+// Of returns what some of the price's credits cost. It is rounded up, so that no page names less than a buyer pays.
+//
+// Units: the currency's smallest.
+func (p Price) Of(credits Credits) Cents {
+	unit := Cents(p.CreditsPerUnit)
+	return (p.PriceInCents*Cents(credits) + unit - 1) / unit
+}
+
 // PurchaseStatus is the state of a purchase. Refunds do not change it: they count in credits.
 type PurchaseStatus string
 

@@ -95,7 +95,7 @@ func TestDebtAndHeldCredits(t *testing.T) {
 		}
 		wantPath := "/" + c.locale + "/purchase"
 		if c.balance < 0 {
-			wantPath += "?package=100#card-100"
+			wantPath += "?package=100"
 		}
 		if href := doc.Find("#buy").AttrOr("href", ""); href != wantPath {
 			t.Errorf("%s, %d credits: #buy links to %s, want %s", c.locale, c.balance, href, wantPath)

@@ -34,8 +34,7 @@ func samplePrices() []models.Price {
 
 func samplePackages() []models.Offer {
 	p := samplePrices()
-	return []models.Offer{{Price: p[0], PerHundred: 500, Analyses: 10}, {Price: p[1], PerHundred: 400, Analyses: 50},
-		{Price: p[2], PerHundred: 292, Analyses: 120, Best: true}}
+	return []models.Offer{{Price: p[0]}, {Price: p[1]}, {Price: p[2], Bonus: 200, Best: true}}
 }
 
 func samplePurchase() models.Purchase {
@@ -166,12 +165,12 @@ func samples(locale string) []sample {
 				Features: sampleFeatures()}), []string{"balance-negative"}},
 		{"purchase",
 			pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(),
-				Quantity: "1"}),
-			[]string{"buy-100", "buy-500", "buy-1200", "quantity-100"}},
+				Features: sampleFeatures(), Quantity: "1"}),
+			[]string{"package-100", "package-500", "package-1200", "quantity", "place-order"}},
 		{"purchase, refused",
 			pages.Purchase(pages.PurchaseData{Locale: locale, CSRF: "token", Key: "k", Packages: samplePackages(),
 				PriceID:  "price_500",
-				Quantity: "101", Errors: map[string]string{"quantity": "1 to 100"}}), []string{"quantity-500-error"}},
+				Quantity: "101", Errors: map[string]string{"quantity": "1 to 100"}}), []string{"quantity-error"}},
 		{"purchase, unknown package",
 			pages.Purchase(pages.PurchaseData{Locale: locale, Packages: samplePackages(), PriceID: "price_x", Quantity: "1",
 				Errors: map[string]string{"price_id": "No such package"}}), nil},

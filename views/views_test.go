@@ -167,42 +167,6 @@ func TestNamesAreText(t *testing.T) {
 	}
 }
 
-func TestPurchaseButtons(t *testing.T) {
-	t.Parallel()
-	for locale, want := range map[string]string{"de": "Zahlungspflichtig bestellen",
-		"en": "Order with obligation to pay"} {
-		_, doc := document(t, samplePage(locale),
-			pages.Purchase(pages.PurchaseData{Locale: locale, Key: "k", Packages: samplePackages(), Quantity: "1"}))
-		if got := strings.TrimSpace(doc.Find("#buy-500").Text()); got != want {
-			t.Errorf("%s: button = %q, want %q", locale, got, want)
-		}
-		keys := map[string]bool{}
-		doc.Find("form[action^='/" + locale + "/purchase?package='] input[name=idempotency_key]").
-			Each(func(_ int, s *goquery.Selection) { keys[s.AttrOr("value", "")] = true })
-		if len(keys) != 3 {
-			t.Errorf("%s: %d different keys, want one for each package", locale, len(keys))
-		}
-	}
-}
-
-func TestRefusedOrderKeepsItsInput(t *testing.T) {
-	t.Parallel()
-	_, doc := document(t, samplePage("en"),
-		pages.Purchase(pages.PurchaseData{Locale: "en", Packages: samplePackages(), PriceID: "price_500", Quantity: "1.5",
-			Errors: map[string]string{"quantity": "1 to 100"}}))
-	field := doc.Find("#quantity-500")
-	if field.AttrOr("value", "") != "1.5" || field.AttrOr("aria-invalid", "") != "true" ||
-		doc.Find("#quantity-500-error").Text() != "1 to 100" {
-		t.Error("the page lacks the order's quantity or its error")
-	}
-	if doc.Find("#quantity-100").AttrOr("value", "") != "1" {
-		t.Error("another package's quantity is not 1")
-	}
-	if got := doc.Find("#total-500").Text(); got != "€20.00" {
-		t.Errorf("total = %q, want €20.00", got)
-	}
-}
-
 func TestHistoryShowsDirectionThreeWays(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("de"), pages.History(pages.HistoryData{Locale: "de", Entries: sampleEntries()}))

@@ -43,8 +43,8 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 	if v.at.Path != "/"+locale+"/account" || v.doc.Find("#sign-ins .lines li").Length() != 2 || v.text("#flash") == "" {
 		t.Fatalf("linking leads to %s with sign-ins %q, want the account page with two", v.at, v.text("#sign-ins"))
 	}
-	v.open("/" + locale + "/purchase")
-	v.submit("#buy-500", "quantity", "1")
+	v.open("/" + locale + "/purchase?package=500")
+	v.submit("#place-order", "quantity", "1")
 	v.submit("#pay")
 	s.waitForOutput("credits moved")
 	v.spend("resume_analysis")

@@ -49,8 +49,8 @@ func checkWebhook(t *testing.T, v *visitor) {
 // checkCheckout sends orders with invalid fields, and a valid one with extra fields.
 func checkCheckout(t *testing.T, v *visitor) {
 	t.Helper()
-	v.open("/de/purchase")
-	priceID := v.find("#buy-500").Closest("form").Find(`[name="price_id"]`).AttrOr("value", "")
+	v.open("/de/purchase?package=500")
+	priceID := v.find(`[name="price_id"][checked]`).AttrOr("value", "")
 	order := func(id, quantity, locale string) string {
 		return `{"priceId":` + id + `,"quantity":` + quantity + `,"locale":` + locale +
 			`,"credits":99999,"price":1,"userId":1}`
@@ -160,15 +160,15 @@ func checkFormInput(t *testing.T, v *visitor) {
 	t.Helper()
 	v.t = t
 	for name, token := range map[string]string{"no token": "", "a wrong token": "wrong"} {
-		v.open("/de/purchase")
-		v.submit("#buy-500", "_csrf", token)
+		v.open("/de/purchase?package=500")
+		v.submit("#place-order", "_csrf", token)
 		if v.status != 403 {
 			t.Errorf("%s: status %d, want 403", name, v.status)
 		}
 	}
 	for _, quantity := range []string{"0", "-1", "101", "1.5", "1,5", "", "٣", "9223372036854775808", "<b>"} {
-		v.open("/de/purchase")
-		v.submit("#buy-500", "quantity", quantity)
+		v.open("/de/purchase?package=500")
+		v.submit("#place-order", "quantity", quantity)
 		if v.status != 422 || v.doc.Find(`[aria-invalid="true"]`).Length() == 0 {
 			t.Errorf("quantity %q: status %d with %d fields marked, want 422 and the field", quantity, v.status,
 				v.doc.Find(`[aria-invalid="true"]`).Length())
@@ -177,8 +177,8 @@ func checkFormInput(t *testing.T, v *visitor) {
 			t.Errorf("form's quantity = %q, want %q as typed", kept, quantity)
 		}
 	}
-	v.open("/de/purchase")
-	v.submit("#buy-500", "price_id", "price_unknown")
+	v.open("/de/purchase?package=500")
+	v.submit("#place-order", "price_id", "price_unknown")
 	if v.status != 422 {
 		t.Errorf("unknown price: status %d, want 422", v.status)
 	}
@@ -203,8 +203,8 @@ func checkChangedForms(t *testing.T, v *visitor) {
 	t.Helper()
 	s := v.site
 	v.t = t
-	v.open("/de/purchase")
-	first, changed := v.form("#buy-500", "quantity", "3"), v.form("#buy-500", "quantity", "2")
+	v.open("/de/purchase?package=500")
+	first, changed := v.form("#place-order", "quantity", "3"), v.form("#place-order", "quantity", "2")
 	v.show(first)
 	three := v.at.Path
 	v.open("/de/purchase")

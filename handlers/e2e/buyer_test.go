@@ -18,27 +18,27 @@ func TestImpossibleOrdersAreRefused(t *testing.T) {
 		v.signInAs(locale + "@example.com")
 		for _, typed := range []string{"", "0", "-1", "1,5", "1.000", "101", "1e1", "+1", "٣", "👍", "<b>1</b>",
 			`"><script>alert(1)</script>`, strings.Repeat("9", 10_000)} {
-			v.open("/" + locale + "/purchase")
-			v.submit("#buy-500", "quantity", typed)
+			v.open("/" + locale + "/purchase?package=500")
+			v.submit("#place-order", "quantity", typed)
 			if v.status != http.StatusUnprocessableEntity {
 				t.Errorf("%s: quantity %.20q: status %d, want 422", locale, typed, v.status)
 				continue
 			}
-			field := v.find("#quantity-500")
+			field := v.find("#quantity")
 			if kept := field.AttrOr("value", ""); kept != typed {
 				t.Errorf("%s: quantity %.20q: field = %.20q, want it unchanged", locale, typed, kept)
 			}
 			if field.AttrOr("aria-invalid", "") != "true" ||
-				!strings.Contains(field.AttrOr("aria-describedby", ""), "quantity-500-error") {
+				!strings.Contains(field.AttrOr("aria-describedby", ""), "quantity-error") {
 				t.Errorf("%s: quantity %.20q: want the field marked and linked to its error", locale, typed)
 			}
-			if text := v.text("#quantity-500-error"); !strings.Contains(text, want) {
+			if text := v.text("#quantity-error"); !strings.Contains(text, want) {
 				t.Errorf("%s: quantity %.20q: error = %q, want %q", locale, typed, text, want)
 			}
-			if v.find("#buy-500").AttrOr("data-variant", "") != "primary" || v.find("#quantity-100").AttrOr("value", "") != "1" {
-				t.Errorf("%s: quantity %.20q: want the 500 package chosen and the 100 package unchanged", locale, typed)
+			if !v.find("#package-500").Is("[checked]") || !v.find("#more").Is("[open]") {
+				t.Errorf("%s: quantity %.20q: want the 500 package selected and the quantity open", locale, typed)
 			}
-			if href := v.find("#language-en").AttrOr("href", ""); !strings.HasPrefix(href, "/en/purchase?package=500") {
+			if href := v.find("#language-en").AttrOr("href", ""); !strings.HasPrefix(href, "/en/purchase?price=price_") {
 				t.Errorf("%s: language link = %s, want it to keep the package", locale, href)
 			}
 		}
@@ -53,23 +53,22 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 	v.signInAs("buyer@example.com")
 
 	v.open("/de/purchase?package=500&quantity=3")
-	if got := v.text("#total-500"); !strings.Contains(got, "60,00") ||
-		v.find("#card-500").AttrOr("data-chosen", "") != "true" {
-		t.Errorf("total = %q, want 60,00 for three times 500 credits", got)
+	got, ordered := v.text("#total"), v.text("#ordered")
+	if !strings.Contains(got, "60,00") || ordered != "3 × 500 Credits" || !v.find("#package-500").Is("[checked]") {
+		t.Errorf("total = %q for %q, want 60,00 for three times 500 credits", got, ordered)
 	}
 	for _, address := range []string{"/de/purchase?package=7&quantity=3", "/de/purchase?package=abc",
 		"/de/purchase?package=-500", "/de/purchase?quantity=2", "/de/purchase?package=9223372036854775808"} {
 		v.open(address)
-		if v.status != http.StatusOK || v.doc.Find(`[data-chosen="true"]`).Length() != 0 ||
-			v.find("#quantity-500").AttrOr("value", "") != "1" {
-			t.Errorf("%s: status %d, %d chosen, want 200 and no choice", address, v.status,
-				v.doc.Find(`[data-chosen="true"]`).Length())
+		if selected := v.find(`[name="price_id"][checked]`).AttrOr("id", ""); v.status != http.StatusOK ||
+			selected != "package-100" || v.find("#quantity").AttrOr("value", "") != "1" {
+			t.Errorf("%s: status %d, %s selected, want 200 and one of the cheapest", address, v.status, selected)
 		}
 	}
 
 	v.open("/de/purchase")
-	first, again := v.form("#buy-100", "quantity", "2"), v.form("#buy-100", "quantity", "2")
-	stale := v.form("#buy-100", "quantity", "4")
+	first, again := v.form("#place-order", "quantity", "2"), v.form("#place-order", "quantity", "2")
+	stale := v.form("#place-order", "quantity", "4", "price_id", v.find("#package-500").AttrOr("value", ""))
 	page := *v.at
 	v.show(first)
 	once := v.at.String()
@@ -88,16 +87,21 @@ func TestOldAndRepeatedOrders(t *testing.T) {
 	}
 	v.click(`a[href^="/auth/oidc"]`)
 	v.submit("#custom-user", "name", "Ada Example", "email", "buyer@example.com")
-	if v.at.RequestURI() != "/de/purchase?package=100&quantity=4" || v.find("#quantity-100").AttrOr("value", "") != "4" {
-		t.Errorf("sign-in leads to %s, want the order with its quantity", v.at)
-	}
-	v.show(v.form("#buy-100", "_csrf", "of another session"))
+	v.wantOrder("sign-in", "500", "4")
+	v.show(v.form("#place-order", "_csrf", "of another session"))
 	if v.status != http.StatusForbidden {
 		t.Errorf("token of another session: status %d, want 403", v.status)
 	}
 	v.click("#error-again")
-	if v.at.RequestURI() != "/de/purchase?package=100&quantity=4" {
-		t.Errorf("stale form's retry link = %s, want the order with its quantity", v.at)
+	v.wantOrder("the stale form's retry link", "500", "4")
+}
+
+// wantOrder requires the order page with a package and a quantity.
+func (v *visitor) wantOrder(after, credits, quantity string) {
+	v.t.Helper()
+	if v.at.Path != "/"+v.locale+"/purchase" || !v.find("#package-"+credits).Is("[checked]") ||
+		v.find("#quantity").AttrOr("value", "") != quantity {
+		v.t.Errorf("%s leads to %s, want the order of %s × %s credits", after, v.at, quantity, credits)
 	}
 }
 
@@ -125,12 +129,12 @@ func TestErrorPagesLeadOn(t *testing.T) {
 		}
 	}
 	user.open("/de/purchase")
-	user.show(user.form("#buy-100", "quantity", strings.Repeat("9", 2<<20)))
+	user.show(user.form("#place-order", "quantity", strings.Repeat("9", 2<<20)))
 	if user.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("form of 2 MB: status %d, want 413", user.status)
 	}
-	if again := user.find("#error-again").AttrOr("href", ""); again != "/de/purchase?package=100" {
-		t.Errorf("retry link of the oversized form = %q, want the package", again)
+	if again := user.find("#error-again").AttrOr("href", ""); again != "/de/purchase" {
+		t.Errorf("retry link of the oversized form = %q, want the order page", again)
 	}
 }
 
@@ -153,18 +157,18 @@ func TestBuyerInTheBrowser(t *testing.T) {
 			b.run("sign in", chromedp.SetValue(`input[name="name"]`, strings.Repeat("Wolfeschlegelsteinhausen", 8)),
 				chromedp.SetValue(`input[name="email"]`, fmt.Sprintf("seeker%d@example.com", i)))
 			b.click("#custom-user [type=submit]")
-			b.waitForText(`#card-500[data-chosen="true"]`, "")
-			b.waitUntil("the chosen package is in the window",
-				`(() => { const r = document.querySelector("#card-500").getBoundingClientRect(); return r.top >= 0 && r.top < innerHeight / 2 || r.bottom <= innerHeight && r.top >= 0 })()`)
+			b.waitForText(`#package-500:checked`, "")
+			b.waitUntil("the first package is in the window", inWindow("#package-100"))
 			b.waitUntil("links to the terms and the withdrawal form",
 				`document.querySelector("#order-terms-terms").href === "https://example.com/terms" && document.querySelector("#order-terms-withdrawal") !== null`)
 			b.check("chosen", "/purchase")
 			b.expectRefusals = true
-			b.run("type an invalid quantity", chromedp.SetValue("#quantity-500", "1,5", chromedp.ByQuery))
-			b.click("#buy-500")
-			b.waitForText("#quantity-500-error", "100")
+			b.click("#more summary")
+			b.run("type an invalid quantity", chromedp.SetValue("#quantity", "1,5", chromedp.ByQuery))
+			b.click("#place-order")
+			b.waitForText("#quantity-error", "100")
 			b.waitUntil("the invalid field keeps its value and has the focus",
-				`document.activeElement.id === "quantity-500" && document.activeElement.value === "1,5"`)
+				`document.activeElement.id === "quantity" && document.activeElement.value === "1,5"`)
 			b.check("refused", "/purchase")
 			b.open("/" + c.locale)
 			b.check("start-signed-in", "/"+c.locale)
@@ -177,8 +181,8 @@ func TestBuyerInTheBrowser(t *testing.T) {
 			var packages string
 			b.run("read the link", chromedp.Evaluate(inShadow("dialog a")+`.getAttribute("href")`, &packages))
 			b.open(packages)
-			b.waitForText(`#card-100[data-chosen="true"]`, "")
-			b.click("#buy-100")
+			b.waitForText(`#package-100:checked`, "")
+			b.click("#place-order")
 			b.waitForText("#pay", "")
 		})
 	}

@@ -109,8 +109,8 @@ func (b *browser) buyInAnotherTab() {
 	if err := chromedp.Run(ctx, chromedp.EmulateViewport(int64(b.width), int64(b.height))); err != nil {
 		b.t.Fatalf("attach to the other tab: %v", err)
 	}
-	tab.waitForText(`#card-100[data-chosen="true"]`, "")
-	tab.click("#buy-100")
+	tab.waitForText(`#package-100:checked`, "")
+	tab.click("#place-order")
 	tab.click("#pay")
 	tab.waitForText("#balance", "100")
 	for _, text := range tab.console {

@@ -135,7 +135,7 @@ func stripeFails(tr *trial) {
 		v.signInAs(fmt.Sprintf("buyer%d@example.com", i))
 		v.open("/de/purchase")
 		page := v.at
-		first, again := v.form("#buy-100"), v.form("#buy-100")
+		first, again := v.form("#place-order"), v.form("#place-order")
 		s.fault.Store(&fault.answer)
 		began := time.Now()
 		v.show(first)

@@ -87,7 +87,7 @@ const countEntriesSQL = `SELECT count(*) FROM credit_transactions`
 
 var forms = []form{
 	{action: "POST /logout", user: "short", path: "/billing", button: "#sign-out"},
-	{action: "POST /purchase", user: "zero", path: "/purchase", button: "#buy-500",
+	{action: "POST /purchase", user: "zero", path: "/purchase?package=500", button: "#place-order",
 		countSQL: `SELECT count(*) FROM purchases`, fields: []formField{
 			{name: "quantity", input: "2"}, {name: "price_id", hidden: true},
 			{name: "total", input: "4000", valid: []string{"nothing"}, hidden: true},

@@ -32,13 +32,13 @@ func TestResumeMatcherJourney(t *testing.T) {
 				t.Fatalf("sign-in leads to %s (status %d), want /dashboard", v.at, v.status)
 			}
 			v.wantShortage("/resumes/upload", resumeFile, sentence)
-			v.buy("#buy-100")
+			v.buy("100")
 			letter := v.improveResume()
 			for left := 70; left > 0; left -= 5 {
 				v.mustPost(http.StatusOK, letter, "")
 			}
 			v.wantShortage(letter, "", sentence)
-			v.buy("#buy-100")
+			v.buy("100")
 			v.mustPost(http.StatusOK, letter, "")
 			v.open("/" + locale + "/billing")
 			v.wantBalance("95")

@@ -21,8 +21,8 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 	} {
 		v := newVisitor(s, locale)
 		v.signInAs("ada-" + locale + "@example.com")
-		v.open("/" + locale + "/purchase")
-		v.submit("#buy-500", "quantity", "1")
+		v.open("/" + locale + "/purchase?package=500")
+		v.submit("#place-order", "quantity", "1")
 		v.submit("#pay")
 		v.spend("resume_analysis")
 		history := "/" + locale + "/history"

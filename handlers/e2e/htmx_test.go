@@ -17,7 +17,7 @@ func TestHTMX(t *testing.T) {
 	b := newBrowser(t, s, view{"en", 1280, 700})
 	b.signIn("admin@example.com")
 	b.open("/en/purchase")
-	b.click("#buy-100")
+	b.click("#place-order")
 	b.click("#pay")
 	b.waitForText("#balance", "100")
 
@@ -73,7 +73,7 @@ func TestHTMX(t *testing.T) {
 				`window.sent = 0; document.addEventListener("submit", e => e.defaultPrevented || sent++); sessionStorage.sent = 0;
 			addEventListener("pagehide", () => sessionStorage.sent = sent)`, nil))
 		b.run("click twice",
-			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#buy-100"))`, nil))
+			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#place-order"))`, nil))
 		b.setLatency(0)
 		b.waitUntil("the Checkout page", `location.pathname.startsWith("/c/pay/")`)
 		b.open("/en/purchase")

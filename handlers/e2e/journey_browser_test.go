@@ -40,7 +40,11 @@ func (b *browser) journey(email string) {
 
 	b.click("#buy")
 	b.check("purchase", "/purchase")
-	b.click("#buy-500")
+	b.click("#package-500")
+	b.waitForText("#ordered", "1 × 500")
+	b.waitUntil("the total of the package",
+		`document.querySelector("#total").textContent.includes("20") && document.querySelector("[name=total]").value === "2000"`)
+	b.click("#place-order")
 	b.check("checkout", "/c/pay/")
 	b.click("#pay")
 	b.waitForText("#balance", "500")

@@ -30,7 +30,7 @@ func TestJourney(t *testing.T) {
 		v := newVisitor(s, "de")
 		v.t = t
 		v.signInAs("debt@example.com")
-		pay := v.buy("#buy-100")
+		pay := v.buy("100")
 		v.open("/de/billing")
 		for range 6 {
 			v.spend("resume_improvement")
@@ -47,7 +47,7 @@ func TestJourney(t *testing.T) {
 		}
 		v.open("/de/purchase")
 		v.find("#debt")
-		v.buy("#buy-100")
+		v.buy("100")
 		v.wantBalance("10")
 		v.open("/de/history")
 		v.click(`main tbody tr:last-child a[href*="/purchase/"]`)
@@ -103,8 +103,8 @@ func journey(t *testing.T, s *site, locale, email string) {
 	v.find("#first-offer")
 	v.wantShortage("/resumes/upload", resumeFile, map[string]string{"en": "Not enough", "de": "Nicht genug"}[locale])
 
-	v.open("/" + locale + "/purchase")
-	v.submit("#buy-500")
+	v.open("/" + locale + "/purchase?package=500")
+	v.submit("#place-order")
 	pay := *v.at
 	if !strings.HasPrefix(pay.Path, "/c/pay/") {
 		t.Fatalf("buying leads to %s (status %d), want the Checkout page", v.at, v.status)
@@ -175,10 +175,10 @@ func journey(t *testing.T, s *site, locale, email string) {
 }
 
 // buy orders and pays a package and returns the URL of its Checkout page.
-func (v *visitor) buy(button string) url.URL {
+func (v *visitor) buy(credits string) url.URL {
 	v.t.Helper()
-	v.open("/" + v.locale + "/purchase")
-	v.submit(button)
+	v.open("/" + v.locale + "/purchase?package=" + credits)
+	v.submit("#place-order")
 	pay := *v.at
 	v.submit("#pay")
 	return pay

@@ -126,8 +126,8 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		if v.doc.Find("#sandbox").Length() != 0 || v.doc.Find("#resume-matcher").Length() != 0 {
 			t.Error("page with a Stripe key shows the sandbox banner or the way to a stand-in")
 		}
-		v.open("/de/purchase")
-		v.submit("#buy-500", "quantity", "2")
+		v.open("/de/purchase?package=500")
+		v.submit("#place-order", "quantity", "2")
 		v.submit("#pay")
 		v.wantBalance("0")
 		session := v.at.Query().Get("session_id")
@@ -157,24 +157,24 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		v := newVisitor(s, "de")
 		v.t = t
 		v.signInAs("ada@example.com")
-		v.open("/de/purchase")
-		first, again := v.form("#buy-500", "quantity", "3"), v.form("#buy-500", "quantity", "3")
+		v.open("/de/purchase?package=500")
+		first, again := v.form("#place-order", "quantity", "3"), v.form("#place-order", "quantity", "3")
 		v.show(first)
 		session := strings.TrimPrefix(v.at.Path, "/c/pay/")
 		if _, err := stripeapi.New(key, stripeServer.URL()).CheckoutSessions.Expire(session, nil); err != nil {
 			t.Fatal(err)
 		}
 		backdate(t, database, session)
-		v.open("/de/purchase")
+		v.open("/de/purchase?package=500")
 		v.show(again)
 		if text := v.text("main"); v.status != http.StatusUnprocessableEntity ||
 			!strings.Contains(text, "abgelaufen, bevor sie bezahlt wurde") {
 			t.Fatalf("old form: status %d, want 422 and that the order expired: %s", v.status, text)
 		}
-		if quantity := v.find("#quantity-500").AttrOr("value", ""); quantity != "3" {
+		if quantity := v.find("#quantity").AttrOr("value", ""); quantity != "3" {
 			t.Errorf("form's quantity = %s, want 3 as before", quantity)
 		}
-		v.submit("#buy-500")
+		v.submit("#place-order")
 		if !strings.HasPrefix(v.at.Path, "/c/pay/") || strings.Contains(v.at.Path, session) {
 			t.Errorf("new order leads to %s (status %d), want another Checkout Session", v.at, v.status)
 		}
@@ -186,7 +186,7 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		b.click("#demo-user")
 		b.waitForText("#balance", "0")
 		b.open("/en/purchase")
-		b.click("#buy-100")
+		b.click("#place-order")
 		b.click("#pay")
 		b.waitForText("main", "Payment")
 		b.check("processing", "/billing")

@@ -23,7 +23,7 @@ func TestLighthouse(t *testing.T) {
 	for _, locale := range []string{"en", "de"} {
 		v := newVisitor(s, locale)
 		v.signInAs(locale + "@example.com")
-		v.buy("#buy-500")
+		v.buy("500")
 		v.spend("resume_analysis")
 		dir := writeHeaders(t, v)
 		for _, page := range []string{"", "/billing", "/purchase", "/history"} {

@@ -48,8 +48,8 @@ func TestLogTellsTheWholeStory(t *testing.T) {
 	v := newVisitor(s, "en")
 	v.signInNamed(canaryName, canaryAddress)
 	canaries := []string{"Canary", "canary", canaryCard, v.find(`input[name="_csrf"]`).AttrOr("value", ""), v.cookie()}
-	v.open("/en/purchase")
-	v.submit("#buy-500", "quantity", "1")
+	v.open("/en/purchase?package=500")
+	v.submit("#place-order", "quantity", "1")
 	v.submit("#pay")
 	s.waitForOutput("credits moved")
 	v.spend("resume_analysis")

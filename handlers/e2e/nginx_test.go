@@ -51,7 +51,7 @@ func TestProductionBehindNginx(t *testing.T) {
 	v := newVisitor(s.site, "en")
 	v.client.Transport = seen
 	v.signInAs("ada@example.com")
-	v.buy("#buy-100")
+	v.buy("100")
 	s.waitForOutput(`"route":"/api/stripe/webhook","status":200`)
 	dbtest.Eventually(t, "the event books the credits", func() bool {
 		v.open("/en/billing")

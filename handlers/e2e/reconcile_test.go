@@ -18,8 +18,8 @@ func TestReconcileOnTheCommandLine(t *testing.T) {
 	standIn := v.sandboxOrigin()
 	control(t, standIn+"/control/delivery", "mode=dropped&redirect_first=true")
 
-	v.open("/en/purchase")
-	v.submit("#buy-500", "quantity", "1")
+	v.open("/en/purchase?package=500")
+	v.submit("#place-order", "quantity", "1")
 	// the buyer closes the tab
 	v.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	v.submit("#pay")

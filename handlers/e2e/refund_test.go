@@ -16,7 +16,7 @@ func buyAndSpend(t *testing.T, s *site, locale, email string) (buyer, admin *vis
 	buyer, admin = newVisitor(s, locale), newVisitor(s, locale)
 	buyer.t, admin.t = t, t
 	buyer.signInAs(email)
-	buyer.buy("#buy-1200")
+	buyer.buy("1200")
 	buyer.wantBalance("1200")
 	buyer.spend("resume_analysis")
 	admin.signIn("#demo-admin")

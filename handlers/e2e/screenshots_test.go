@@ -25,8 +25,8 @@ func TestReadmeScreenshots(t *testing.T) {
 	}{{"en", 1280, 800, []string{"billing", "result"}}, {"de", 375, 760, []string{"billing"}}} {
 		b := newBrowser(t, s, view{c.locale, c.width, c.height})
 		b.signIn("ada." + c.locale + "@example.com")
-		b.open("/" + c.locale + "/purchase")
-		b.click("#buy-500")
+		b.open("/" + c.locale + "/purchase?package=500")
+		b.click("#place-order")
 		b.click("#pay")
 		b.waitForText("#balance", "500")
 		for _, feature := range []string{"resume_analysis", "resume_improvement", "job_match"} {

@@ -88,7 +88,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 	s := startOutageSite(t)
 	buyer, admin := newVisitor(s.site, "en"), newVisitor(s.site, "en")
 	buyer.signInAs("ada@example.com")
-	buyer.buy("#buy-500")
+	buyer.buy("500")
 	admin.signInAs("admin@example.com")
 	admin.openPurchase("ada@example.com")
 	page := admin.at.Path
@@ -115,7 +115,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 		buyer.open("/en/billing")
 		buyer.wantBalance("500")
 		buyer.open("/en/purchase")
-		buyer.submit("#buy-100") // not paid
+		buyer.submit("#place-order") // not paid
 		admin.openPurchase("ada@example.com")
 		admin.submit("#check")
 		flash("Nothing has been paid")
@@ -153,7 +153,7 @@ func TestRefundWhileStripeIsDown(t *testing.T) {
 	})
 	t.Run("reconciling reports why it stopped, continues, and lists what it found", func(t *testing.T) {
 		admin.t = t
-		buyer.buy("#buy-1200")
+		buyer.buy("1200")
 		buyer.open("/en/billing")
 		buyer.wantBalance("250")
 		s.down.Store(true)

@@ -75,8 +75,8 @@ func (b *browser) page(path string) string { return "/" + b.locale + path }
 func (b *browser) payByDebit(email string) {
 	b.signIn(email)
 	for _, c := range []struct{ step, state, balance string }{{"succeed", "paid", "500"}, {"fail", "failed", "500"}} {
-		b.open(b.page("/purchase"))
-		b.click("#buy-500")
+		b.open(b.page("/purchase?package=500"))
+		b.click("#place-order")
 		b.click("#debit")
 		b.waitForText(`#return-state[data-state="waiting"]`, "")
 		b.check("debit-waiting", b.page("/billing"))
@@ -114,7 +114,7 @@ func (b *browser) filterHistory(email string) {
 	b.open(b.page("/history"))
 	b.check("history-empty", b.page("/history"))
 	b.open(b.page("/purchase"))
-	b.click("#buy-100")
+	b.click("#place-order")
 	b.click("#pay")
 	b.waitForText("#balance", "100")
 	for range 2 {

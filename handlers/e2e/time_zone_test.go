@@ -11,8 +11,8 @@ func TestTimesInTheVisitorsZone(t *testing.T) {
 	t.Parallel()
 	v := newVisitor(start(t), "en")
 	v.signInAs("ada@example.com")
-	v.open("/en/purchase")
-	v.submit("#buy-500", "quantity", "1")
+	v.open("/en/purchase?package=500")
+	v.submit("#place-order", "quantity", "1")
 	v.submit("#pay")
 	for _, c := range []struct{ cookie, zone string }{
 		{"", "UTC"}, {"Asia/Tokyo", "Asia/Tokyo"}, {"Local", "UTC"}, {"Nowhere/Else", "UTC"}, {"../../etc/passwd", "UTC"},

@@ -138,7 +138,10 @@ func (v *visitor) form(button string, typed ...string) *http.Request {
 	}
 	if units, err := strconv.Atoi(values.Get("quantity")); err == nil && values.Has("total") &&
 		!slices.Contains(typed, "total") { // as app.js does
-		cents, _ := strconv.Atoi(form.AttrOr("data-unit-cents", ""))
+		chosen := form.Find(`[name="price_id"]`).FilterFunction(func(_ int, row *goquery.Selection) bool {
+			return row.AttrOr("value", "") == values.Get("price_id")
+		})
+		cents, _ := strconv.Atoi(chosen.AttrOr("data-unit-cents", ""))
 		values.Set("total", strconv.Itoa(units*cents))
 	}
 	target, err := v.at.Parse(form.AttrOr("action", ""))

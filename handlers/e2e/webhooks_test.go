@@ -51,7 +51,7 @@ func TestWebhooksReachTheOperatorsProgram(t *testing.T) {
 	}
 	v.open("/en/admin/webhooks")
 	v.submit(`[id^="test-submit-"]`)
-	v.buy("#buy-100")
+	v.buy("100")
 	v.spend("job_match")
 	types := []string{"webhook.test", "credits.added", "credits.spent"}
 	dbtest.Eventually(t, "the program has received everything", func() bool {

@@ -13,17 +13,16 @@ const MaxQuantity = 100
 // Offers returns the prices on sale, smallest package first. Of equally cheap offers the first is the best.
 func (s *Service) Offers(ctx context.Context) ([]models.Offer, error) {
 	var offers []models.Offer
-	err := s.DB.WithContext(ctx).Raw(`SELECT p.*, coalesce(p.credits_per_unit / f.credits, 0) AS analyses
-		FROM prices p LEFT JOIN feature_prices f ON f.feature = ? AND f.active
-		WHERE p.active ORDER BY p.credits_per_unit, p.stripe_price_id`, models.ReasonResumeAnalysis).Scan(&offers).Error
+	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM prices WHERE active ORDER BY credits_per_unit, stripe_price_id`).
+		Scan(&offers).Error
 	if err != nil {
 		return nil, fmt.Errorf("list offers: %w", err)
 	}
 	best := 0
 	for i := range offers {
 		o := &offers[i]
-		o.Bonus, o.PerHundred = bonus(o.Price), perHundred(o.Price)
-		if o.PerHundred < offers[best].PerHundred {
+		o.Bonus = bonus(o.Price)
+		if cheaper(o.Price, offers[best].Price) {
 			best = i
 		}
 	}
@@ -60,7 +59,7 @@ func bonus(p models.Price) models.Credits {
 	return 0
 }
 
-// perHundred returns the price of 100 credits, rounded to the cent.
-func perHundred(p models.Price) models.Cents {
-	return (p.PriceInCents*200 + models.Cents(p.CreditsPerUnit)) / models.Cents(2*p.CreditsPerUnit)
+// cheaper reports whether a credit costs less at price a than at price b.
+func cheaper(a, b models.Price) bool {
+	return a.PriceInCents*models.Cents(b.CreditsPerUnit) < b.PriceInCents*models.Cents(a.CreditsPerUnit)
 }

@@ -41,28 +41,25 @@ func TestOffers(t *testing.T) {
 	offer := func(credits models.Credits) models.Price { return models.Price{CreditsPerUnit: credits} }
 	t.Run("compares the packages, the smallest first", func(t *testing.T) {
 		t.Parallel()
-		want := []models.Offer{{Price: offer(100), PerHundred: 500, Analyses: 10},
-			{Price: offer(500), PerHundred: 400, Analyses: 50},
-			{Price: offer(1200), PerHundred: 292, Analyses: 120, Bonus: 200, Best: true}}
+		want := []models.Offer{{Price: offer(100)}, {Price: offer(500)}, {Price: offer(1200), Bonus: 200, Best: true}}
 		if diff := cmp.Diff(want, figures(t, priced(t, ourPrices))); diff != "" {
 			t.Errorf("offers (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("gives a single package at another price no bonus and no mark", func(t *testing.T) {
 		t.Parallel()
-		want := []models.Offer{{Price: offer(1200), PerHundred: 325, Analyses: 120}}
+		want := []models.Offer{{Price: offer(1200)}}
 		if diff := cmp.Diff(want, figures(t, priced(t, map[models.Credits]models.Cents{1200: 3900}))); diff != "" {
 			t.Errorf("offers (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("counts no analyses while these are not offered", func(t *testing.T) {
+	t.Run("marks the cheapest credits, not the largest package", func(t *testing.T) {
 		t.Parallel()
-		s := priced(t, map[models.Credits]models.Cents{100: 500})
-		if err := s.DB.Exec(`UPDATE feature_prices SET active = false WHERE feature = 'resume_analysis'`).Error; err != nil {
-			t.Fatal(err)
-		}
-		if got := figures(t, s)[0].Analyses; got != 0 {
-			t.Errorf("100 credits pay for %d analyses, want 0", got)
+		offers := figures(t, priced(t, map[models.Credits]models.Cents{100: 500, 300: 1499, 500: 2499}))
+		for i, want := range []bool{false, true, false} {
+			if offers[i].Best != want {
+				t.Errorf("%d credits are marked %v, want %v", offers[i].CreditsPerUnit, offers[i].Best, want)
+			}
 		}
 	})
 }

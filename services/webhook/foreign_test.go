@@ -179,7 +179,7 @@ func TestPaymentLinkCannotPayAnOrder(t *testing.T) {
 func TestPaymentLinkWithANewPrice(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
-	k := newFakeStripe(t, map[string]string{ //nolint:gosec // G101: these credits are no credentials
+	k := newFakeStripe(t, map[string]string{
 		"/v1/checkout/sessions/cs_new/line_items": `{"object":"list","data":[{"id":"li_1","object":"item","quantity":1,
 			"price":{"id":"price_new","object":"price","product":"resume_matcher_credits"}}]}`,
 		"/v1/prices": `{"object":"list","data":[{"id":"price_new","object":"price","active":true,"type":"one_time",

@@ -1,19 +1,20 @@
-// Updates an order's total with its quantity. Without this script the server shows an order of another quantity again,
-// with its total.
+// Updates an order's total with its package and quantity. Without this script the server shows an order at another total
+// again, with its own.
 document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-unit-price]");
-  if (!form || event.target.name !== "quantity") return;
-  const quantity = Number(event.target.value);
-  if (!Number.isInteger(quantity) || quantity < 1 || quantity > Number(form.dataset.maxQuantity)) return;
-  const digits = Number(form.dataset.digits); // from the server, because Intl's digits differ from Stripe's
+  const form = event.target.closest("form[data-max-quantity]");
+  const chosen = form?.querySelector("[name=price_id]:checked")?.dataset;
+  const quantity = Number(form?.elements.namedItem("quantity").value);
+  if (!chosen || !Number.isInteger(quantity) || quantity < 1 || quantity > Number(form.dataset.maxQuantity)) return;
+  const digits = Number(chosen.digits); // from the server, because Intl's digits differ from Stripe's
   const money = new Intl.NumberFormat(document.documentElement.lang, {
     style: "currency",
-    currency: form.dataset.currency,
+    currency: chosen.currency,
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });
-  form.querySelector("output").textContent = money.format(quantity * Number(form.dataset.unitPrice));
-  form.elements.namedItem("total").value = String(quantity * Number(form.dataset.unitCents));
+  document.getElementById("ordered").textContent = `${quantity} × ${chosen.name}`;
+  document.getElementById("total").textContent = money.format(quantity * Number(chosen.unitPrice));
+  form.querySelector("[name=total]").value = String(quantity * Number(chosen.unitCents));
 });
 
 // Shows the current page in a row of links that is wider than the window.

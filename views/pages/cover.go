@@ -17,5 +17,5 @@ func CoverPrice(ctx context.Context, c models.Cover) string {
 // there is one.
 func CoverPath(ctx context.Context, c models.Cover, back string) string {
 	choice := Choice{Credits: c.Offer.CreditsPerUnit, Quantity: c.Quantity, ReturnURL: back}
-	return choice.Path(locales.Code(ctx)) + "#" + packageID(c.Offer, "card")
+	return choice.Path(locales.Code(ctx))
 }

@@ -47,6 +47,7 @@ func withQuery(path string, pairs ...string) string {
 // Choice is what a link to the purchase page selects.
 type Choice struct {
 	Credits   models.Credits // of the package; 0: none
+	Price     string         // of the package at Stripe, where it is not named by its credits
 	Quantity  int64          // 0 or 1: one package
 	ReturnURL string         // where the buyer goes on after the payment; empty: nowhere
 }
@@ -60,7 +61,8 @@ func (c Choice) Path(locale string) string {
 	if c.Quantity > 1 {
 		quantity = strconv.FormatInt(c.Quantity, 10)
 	}
-	return withQuery(localPath(locale, "/purchase"), "package", credits, "quantity", quantity, "returnUrl", c.ReturnURL)
+	return withQuery(localPath(locale, "/purchase"), "package", credits, "price", c.Price, "quantity", quantity,
+		"returnUrl", c.ReturnURL)
 }
 
 // PackagePath returns the purchase page with a package and quantity preselected.

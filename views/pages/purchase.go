@@ -3,7 +3,6 @@ package pages
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	"github.com/a-h/templ"
 
@@ -12,52 +11,51 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// packageID names a part of a package's card.
-func packageID(p models.Offer, part string) string {
-	return part + "-" + strconv.FormatInt(int64(p.CreditsPerUnit), 10)
+// selected returns the package whose row is selected.
+func (d PurchaseData) selected() models.Offer {
+	return d.Packages[max(0, slices.IndexFunc(d.Packages, d.isSelected))]
 }
 
-// ordered reports whether a link preselected this package, or its order was refused.
-func (d PurchaseData) ordered(p models.Offer) bool {
-	return d.PriceID != "" && d.PriceID == p.StripePriceID
+func (d PurchaseData) isSelected(p models.Offer) bool { return p.StripePriceID == d.PriceID }
+
+// units returns the quantity of the order; 1 while the typed one is none.
+func (d PurchaseData) units() int64 { return max(d.Units, 1) }
+
+// total returns the price above the button. app.js updates it with the package and the quantity. Without a script, an
+// order at another total is shown again with its own.
+func (d PurchaseData) total() models.Cents { return d.selected().Total(d.units()) }
+
+// orderText says what is ordered: 2 × 500 credits. app.js writes the same.
+func (d PurchaseData) orderText(ctx context.Context) string {
+	return locales.Number(ctx, d.units()) + " × " + components.CreditAmount(ctx, d.selected().CreditsPerUnit)
 }
 
-// chosen reports whether any package is ordered.
-func (d PurchaseData) chosen() bool { return slices.ContainsFunc(d.Packages, d.ordered) }
+// general returns the error that belongs to no visible part of the form.
+func (d PurchaseData) general() string {
+	for field, text := range d.Errors {
+		if len(d.Packages) == 0 || field != "quantity" && field != "total" {
+			return text
+		}
+	}
+	return ""
+}
 
+// quantityField keeps what was typed. The server asks for a number: browsers cannot point at a field that is folded.
+func (d PurchaseData) quantityField(ctx context.Context) components.Input {
+	fault := d.Errors["quantity"]
+	return components.Input{
+		ID: "quantity", Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: d.Quantity,
+		Label: locales.T(ctx, "purchase.package.quantity"), Hint: locales.T(ctx, "purchase.package.quantity_hint"),
+		Error: fault, Focus: fault != "", Optional: true,
+	}
+}
+
+// focusAttributes has the page open at an element.
 func focusAttributes(focus bool) templ.Attributes {
 	if !focus {
 		return nil
 	}
 	return templ.Attributes{"tabindex": "-1", "autofocus": true}
-}
-
-// general returns the error that belongs to no visible field.
-func (d PurchaseData) general() string {
-	for _, p := range d.Packages {
-		if d.ordered(p) && d.Errors["quantity"] != "" {
-			return ""
-		}
-	}
-	for _, text := range d.Errors {
-		return text
-	}
-	return ""
-}
-
-// quantityField keeps the typed quantity of the ordered package; the others start at one.
-func (d PurchaseData) quantityField(ctx context.Context, p models.Offer) components.Input {
-	in := components.Input{
-		ID: packageID(p, "quantity"), Name: "quantity", Type: "text", InputMode: "numeric", Autocomplete: "off", Value: "1",
-		Label: locales.T(ctx, "purchase.package.quantity"),
-		Hint: locales.T(ctx, "purchase.package.quantity_hint",
-			locales.Args{"price": components.Money(ctx, p.PriceInCents, p.Currency)}),
-	}
-	if d.ordered(p) {
-		in.Value, in.Error = d.Quantity, d.Errors["quantity"]
-		in.Focus = in.Error != ""
-	}
-	return in
 }
 
 // consentField is a statement that the buyer may make.
@@ -67,40 +65,12 @@ type consentField struct {
 }
 
 // consentFields returns the statements, ticked only where a refused order had them ticked.
-func (d PurchaseData) consentFields(p models.Offer) []consentField {
+func (d PurchaseData) consentFields() []consentField {
 	return []consentField{
-		{"early-start", "consent_early_start", ConsentTexts[0], d.ordered(p) && d.EarlyStart},
-		{"compensation", "consent_compensation", ConsentTexts[1], d.ordered(p) && d.Compensation},
+		{"early-start", "consent_early_start", ConsentTexts[0], d.EarlyStart},
+		{"compensation", "consent_compensation", ConsentTexts[1], d.Compensation},
 	}
 }
 
 // ConsentTexts are the keys of the statements, in the order of models.Consent.
 var ConsentTexts = []string{"consent.early_start", "consent.compensation"}
-
-// total returns the price above the button. app.js updates it with the quantity. Without a script, an order of another
-// quantity is shown again with its total.
-func (d PurchaseData) total(p models.Offer) models.Cents {
-	if d.ordered(p) {
-		return p.Total(max(d.Units, 1))
-	}
-	return p.Total(1)
-}
-
-// packageButton makes one button primary: that of the chosen package, else of the best.
-func packageButton(d PurchaseData, p models.Offer) components.ButtonKind {
-	if d.ordered(p) || p.Best && !d.chosen() {
-		return components.Primary
-	}
-	return components.Secondary
-}
-
-// analysesText says how many resume analyses a package pays for.
-func analysesText(ctx context.Context, analyses int64) string {
-	return locales.N(ctx, "purchase.package.analyses", analyses)
-}
-
-// bonusText says how a package's credits add up: 1,000 plus 200.
-func bonusText(ctx context.Context, p models.Offer) string {
-	return locales.N(ctx, "purchase.package.bonus", p.Bonus,
-		locales.Args{"paid": components.Credits(ctx, p.CreditsPerUnit-p.Bonus)})
-}

@@ -1,0 +1,87 @@
+package views_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+var foldSpace = regexp.MustCompile(`[ \t\n]+`) // not the protected space
+
+// One form orders: its button says nothing but that the order costs money, right below the total of the cheapest
+// package, which alone is selected.
+func TestOrderForm(t *testing.T) {
+	t.Parallel()
+	for locale, want := range map[string]struct{ button, total, uses string }{
+		"de": {"Zahlungspflichtig bestellen", "5,00\u00a0€", "Lebenslauf-Analyse je 0,30\u00a0€ Stellenabgleich je 0,15\u00a0€"},
+		"en": {"Order with obligation to pay", "€5.00", "Resume analysis €0.30 each Job match €0.15 each"}} {
+		_, doc := document(t, samplePage(locale), pages.Purchase(pages.PurchaseData{Locale: locale, Key: "k",
+			Packages: samplePackages(), Features: sampleFeatures(), PriceID: "price_100", Quantity: "1"}))
+		if got := strings.TrimSpace(doc.Find("main form button").Text()); got != want.button {
+			t.Errorf("%s: buttons of the form = %q, want %q alone", locale, got, want.button)
+		}
+		before := strings.Join(strings.Fields(doc.Find("#place-order").Parent().Text()), " ")
+		ordered, total := doc.Find("#ordered").Text(), doc.Find("#total").Text()
+		if total != want.total || !strings.HasPrefix(ordered, "1 × 100") ||
+			!strings.Contains(before, doc.Find("#vat").Text()) {
+			t.Errorf("%s: above the button: %q, want 1 × 100 credits, %s and the tax", locale, before, want.total)
+		}
+		if n := doc.Find("main input[checked]").Length(); n != 1 || !doc.Find("#package-100").Is("[checked]") {
+			t.Errorf("%s: %d inputs are checked, want the cheapest package alone", locale, n)
+		}
+		if got := foldSpace.ReplaceAllString(doc.Find("#facts-1200").Text(), " "); !strings.Contains(got, want.uses) {
+			t.Errorf("%s: 1,200 credits: %q, want %q", locale, got, want.uses)
+		}
+		if doc.Find("#more").Is("[open]") {
+			t.Errorf("%s: the quantity is open, want it behind a question", locale)
+		}
+	}
+}
+
+func TestRefusedOrderKeepsItsInput(t *testing.T) {
+	t.Parallel()
+	_, doc := document(t, samplePage("en"),
+		pages.Purchase(pages.PurchaseData{Locale: "en", Packages: samplePackages(), PriceID: "price_500", Quantity: "1.5",
+			Errors: map[string]string{"quantity": "1 to 100"}}))
+	field := doc.Find("#quantity")
+	if field.AttrOr("value", "") != "1.5" || field.AttrOr("aria-invalid", "") != "true" ||
+		doc.Find("#quantity-error").Text() != "1 to 100" || !doc.Find("#more").Is("[open]") {
+		t.Error("the page lacks the order's quantity or its error")
+	}
+	if got := doc.Find("#total").Text(); got != "€20.00" || !doc.Find("#package-500").Is("[checked]") {
+		t.Errorf("total = %q, want €20.00 of the selected package", got)
+	}
+}
+
+// The start page says in its heading what an analysis costs at least, and beside each feature; without packages or
+// without the analysis it names no price.
+func TestLandingNamesMoney(t *testing.T) {
+	t.Parallel()
+	show := func(offers []models.Offer, features []pages.Feature) *goquery.Document {
+		_, doc := document(t, samplePage("de"),
+			pages.Landing(pages.LandingData{Locale: "de", Packages: offers, Features: features}))
+		return doc
+	}
+	doc := show(samplePackages(), sampleFeatures())
+	if got := doc.Find("h1").Text(); got != "Lebenslauf prüfen lassen, ab 0,30\u00a0€" {
+		t.Errorf("heading = %q, want the lowest price of an analysis", got)
+	}
+	if got := doc.Find("#cost-resume_improvement").Text(); got != "15\u00a0Credits · ab 0,44\u00a0€" {
+		t.Errorf("improvement costs %q, want 15 credits from 0.44", got)
+	}
+	one := show(samplePackages()[:1], sampleFeatures())
+	if got := one.Find("#cost-job_match").Text(); got != "5\u00a0Credits · 0,25\u00a0€" {
+		t.Errorf("job match with one package costs %q, want 5 credits, 0.25", got)
+	}
+	for name, doc := range map[string]*goquery.Document{"no packages": show(nil, sampleFeatures()),
+		"no analysis": show(samplePackages(), sampleFeatures()[1:])} {
+		if got := doc.Find("h1").Text(); strings.Contains(got, "€") || got == "" {
+			t.Errorf("%s: heading = %q, want one without a price", name, got)
+		}
+	}
+}
