@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"net/url"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/views/pages"
@@ -23,8 +25,15 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	data := pages.PurchaseDetailData{
 		Locale: pageLocale(c), Purchase: page.Purchase, Entries: page.Entries, Refunds: page.Refunds, Disputes: page.Disputes,
 		Requests: page.Requests, Offer: page.Offer, PayURL: page.PayURL, Receipt: page.Receipt,
+		FromBilling:  cameFrom(c, "/billing"),
 		Withdrawable: h.Withdrawal.Withdrawable(page.Purchase), Withdrawal: withdrawal,
 	}
 	title := pages.PurchaseTitle(c.UserContext(), page.Purchase)
 	return h.renderTitled(c, fiber.StatusOK, title, pages.PurchaseDetail(data))
+}
+
+// cameFrom reports whether a link of one of our pages led here. Other sites cannot name a path, and browsers may not.
+func cameFrom(c *fiber.Ctx, path string) bool {
+	from, err := url.Parse(c.Get(fiber.HeaderReferer))
+	return err == nil && from.Path == localPath(c, path)
 }
