@@ -70,13 +70,17 @@ func TestEmbeddedCredits(t *testing.T) {
 	f.handler.Site.ReturnOrigins = []string{"http://localhost"}
 	for query, want := range map[string]string{
 		"missing=15&returnUrl=http://localhost/tailor":      "/en/purchase?package=100&returnUrl=http%3A%2F%2Flocalhost%2Ftailor",
-		"missing=15&returnUrl=//evil.example":               "/en/purchase?package=100#",
+		"missing=15&returnUrl=//evil.example":               "/en/purchase?package=100",
 		"missing=15&required=15&feature=resume_improvement": "/en/purchase?package=100",
 		"missing=600": "/en/purchase?package=1200", "missing=2000000000": "/en/purchase?package=1200&quantity=100",
 	} {
-		if s := read("?" + query); s.Shortage == nil || !strings.HasPrefix(s.Shortage.URL, want) {
+		if s := read("?" + query); s.Shortage == nil || s.Shortage.URL != want {
 			t.Errorf("%s: shortage = %+v, want the way to %s", query, s.Shortage, want)
 		}
+	}
+	const use = "Resume improvement then costs €0.75."
+	if s := read("?missing=15&required=15&feature=resume_improvement"); !strings.HasSuffix(s.Shortage.Offer, use) {
+		t.Errorf("offer = %q, want it to end with what one use costs: %q", s.Shortage.Offer, use)
 	}
 	if s := read("?missing=1&required=10&feature=%3Cb%3E"); s.Shortage == nil ||
 		s.Shortage.Title != "This feature: 1\u00a0more credit needed" {
