@@ -26,7 +26,7 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid && f.Field == "email" {
 		list.Error = h.message(c.UserContext(), f)
 		return h.render(c, answers[f.Code].status, "admin.title",
-			pages.Admin(pages.AdminData{Locale: pageLocale(c), List: list}))
+			pages.Admin(pages.AdminData{Locale: pageLocale(c), ReadOnly: readOnly(c), List: list}))
 	}
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	data := pages.AdminData{Locale: pageLocale(c), List: list}
+	data := pages.AdminData{Locale: pageLocale(c), ReadOnly: readOnly(c), List: list}
 	data.List.Users = users
 	if next != nil {
 		data.List.Next = fmt.Sprintf("%d.%d", next.Key, next.ID)
@@ -50,6 +50,8 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 		if data.Waiting, data.WaitingTotal, err = h.Admin.Waiting(c.UserContext(), waitingShown); err != nil {
 			return err
 		}
+	}
+	if !list.Searched && !data.ReadOnly { // helpers do not see the figures of the business
 		overview, err := h.Admin.Overview(c.UserContext(), time.Now(), c.Query("period") == "months")
 		if err != nil {
 			return err

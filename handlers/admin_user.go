@@ -51,7 +51,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	}
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), page.User.ID)
 	data := pages.AdminUserData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: page.User, Identities: page.Identities,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c), User: page.User, Identities: page.Identities,
 		Purchases: page.Purchases,
 		Entries:   page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),
 		Labels: map[models.Reason]string{}, Holds: page.Holds, Events: page.Events.Events, EventsOf: page.Events.Purchases,
@@ -59,6 +59,9 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 		Bounce: page.Bounce,
 	}
 	data.Form.Key = randomKey()
+	if data.ReadOnly {
+		data.Keys = nil
+	}
 	for _, w := range page.Withdrawals {
 		data.Withdrawals = append(data.Withdrawals, pages.AdminWithdrawal{ListedWithdrawal: w})
 	}

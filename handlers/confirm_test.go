@@ -141,7 +141,7 @@ func TestProofIsWanted(t *testing.T) {
 func TestIdleAdminSessionEnds(t *testing.T) {
 	t.Parallel()
 	f := newRolesFixture(t)
-	for role, want := range map[string]int{"admin": 303, "owner": 200} {
+	for role, want := range map[string]int{"admin": 303, "helper": 303, "owner": 200} {
 		m := member{f.fixture, f.signIn(f.users[role])}
 		lastSeen := func(ago string) {
 			if err := f.db.Exec(`UPDATE sessions SET last_seen_at = now() - ?::interval WHERE user_id = ?`, ago, f.users[role]).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,7 +166,7 @@ func (h *Handler) identifyVisitor(c *fiber.Ctx) error {
 		return err
 	}
 	session, account := &found.Session, &found.Account
-	if account.Admin && h.Sessions.rows.Idle(session, auth.AdminIdle) {
+	if account.Staff() && h.Sessions.rows.Idle(session, auth.AdminIdle) {
 		return h.Sessions.rows.End(c.UserContext(), account.ID, session.KeyHash) // signed out
 	}
 	if err := h.Sessions.rows.Touch(c.UserContext(), session); err != nil {
@@ -214,26 +215,47 @@ func (h *Handler) requireUser(c *fiber.Ctx) error {
 	return redirect(c, h.signInPage(c))
 }
 
-// requireAdmin answers 404 to users and writes an audit entry for the attempt. Anonymous visitors are sent to sign
-// in, as an admin with an expired session must be.
-func (h *Handler) requireAdmin(c *fiber.Ctx) error {
+// requireStaff admits admins, and helpers to what helpersMay lists. It answers 404 to users, 403 to helpers, and writes
+// an audit entry for the attempt. Anonymous visitors are sent to sign in, as an admin with an expired session must be.
+func (h *Handler) requireStaff(c *fiber.Ctx) error {
 	v := currentVisitor(c)
 	switch {
 	case v.account == nil:
 		return h.requireUser(c)
-	case !v.account.Admin:
-		err := h.Limits.Allow(c.UserContext(), limit.DeniedLine, limit.User(v.account.ID))
-		if err == nil {
-			err = h.Admin.AuditDenied(c.UserContext(), v.account.ID, c.Method(), c.Path())
-		}
-		if err != nil && !fault.Is(err, fault.RateLimited) {
-			return err
-		}
-		return fault.New(fault.NotFound, nil)
+	case v.account.Admin:
+		actAs(c, func(a *models.Actor) { a.AdminID = v.account.ID })
+		return c.Next()
+	case v.account.Helper && helpersMay(c):
+		return c.Next()
 	}
-	actAs(c, func(a *models.Actor) { a.AdminID = v.account.ID })
-	return c.Next()
+	err := h.Limits.Allow(c.UserContext(), limit.DeniedLine, limit.User(v.account.ID))
+	if err == nil {
+		err = h.Admin.AuditDenied(c.UserContext(), v.account.ID, c.Method(), c.Path())
+	}
+	switch {
+	case err != nil && !fault.Is(err, fault.RateLimited):
+		return err
+	case v.account.Helper:
+		return fault.Because(fault.Forbidden, fault.AdminsOnly)
+	}
+	return fault.New(fault.NotFound, nil)
 }
+
+// helpersMay reports whether helpers may send the request: they read the areas of helperAreas and change nothing.
+func helpersMay(c *fiber.Ctx) bool {
+	if c.Method() != fiber.MethodGet && c.Method() != fiber.MethodHead {
+		return false
+	}
+	rest := strings.TrimPrefix(c.Path(), "/"+pageLocale(c)+"/admin")
+	if rest == "" || rest == "/" {
+		return true
+	}
+	area, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+	return slices.Contains(helperAreas, area)
+}
+
+// readOnly reports whether the visitor may read the admin area and change nothing.
+func readOnly(c *fiber.Ctx) bool { return !currentVisitor(c).account.Admin }
 
 // actAs updates the request's actor.
 func actAs(c *fiber.Ctx, change func(*models.Actor)) {

@@ -40,7 +40,7 @@ func newRolesFixture(t *testing.T) *rolesFixture {
 	h.Outbound = outbound.New(f.db, testSecrets, outbound.Networks{}, quiet)
 	h.Webhook = &webhook.Service{DB: f.db, Purchase: h.Purchase, Now: models.Now, Log: quiet}
 	f.users = map[string]int64{"owner": f.user("ada@example.org", 100).ID, "other": f.user("eve@example.org", 100).ID,
-		"admin": f.boss().ID}
+		"admin": f.boss().ID, "helper": f.helper().ID}
 	id := func(query string, args ...any) (id string) {
 		if err := f.db.Raw(query, args...).Scan(&id).Error; err != nil || id == "" {
 			t.Fatalf("%s: %q, %v", query, id, err)
@@ -113,13 +113,28 @@ const addEndpointSQL = `INSERT INTO webhook_endpoints (id, url, events, low_thre
 func (f *fixture) boss() models.User {
 	f.t.Helper()
 	const email = "boss@example.org"
-	f.setSignIn(auth.Options{Secrets: testSecrets, AdminEmails: []string{email, "second@example.org"}})
+	f.setSignIn(auth.Options{Secrets: testSecrets, AdminEmails: []string{email, "second@example.org"},
+		HelperEmails: []string{helperEmail}})
 	h := f.handler
 	h.Admin = &admin.Service{DB: f.db, Purchase: h.Purchase, Webhook: h.Webhook, Auth: h.Auth, Sessions: h.Sessions.rows,
 		Keys: h.Keys, Log: slog.New(slog.DiscardHandler)}
+	return f.staff(email)
+}
+
+const helperEmail = "helper@example.org"
+
+// helper stores a helper; boss has set up the sign-in.
+func (f *fixture) helper() models.User {
+	f.t.Helper()
+	return f.staff(helperEmail)
+}
+
+// staff stores a user with a verified address.
+func (f *fixture) staff(email string) models.User {
+	f.t.Helper()
 	user := f.user(email, 0)
 	err := f.db.Exec(`INSERT INTO identities (issuer, subject, user_id, provider, email, email_verified, name)
-		VALUES ('https://id.example.org', 'boss', ?, 'oidc', ?, true, 'Boss')`, user.ID, email).Error
+		VALUES ('https://id.example.org', ?, ?, 'oidc', ?, true, 'Staff')`, email, user.ID, email).Error
 	if err != nil {
 		f.t.Fatal(err)
 	}

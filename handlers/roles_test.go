@@ -13,23 +13,29 @@ import (
 )
 
 // roles are the callers: a visitor without a session, the user who owns the objects in the paths, another user, an
-// admin, and programs whose service key can read, can spend, or is revoked.
-var roles = []string{"visitor", "owner", "other", "admin", "read", "spend", "revoked"}
+// admin, a helper, and programs whose service key can read, can spend, or is revoked.
+var roles = []string{"visitor", "owner", "other", "admin", "helper", "read", "spend", "revoked"}
 
 // statuses are the status for each role, in the order of roles. Outside /api a service key has no effect, so its
 // program counts as a visitor.
-type statuses [7]int
+type statuses [8]int
 
-// Statuses that many routes share: public pages, users' pages, and admins' pages, which answer 404 to other users. A
-// visitor is redirected to the sign-in; for a form, which may redirect users too, that counts as 401.
+// Statuses that many routes share: public pages, users' pages, pages of the staff, and pages and forms of admins, which
+// answer 403 to helpers. The last three answer 404 to other users. A visitor is redirected to the sign-in; for a form,
+// which may redirect users too, that counts as 401.
 func public(status int) statuses {
-	return statuses{status, status, status, status, status, status, status}
+	return statuses{status, status, status, status, status, status, status, status}
 }
-func userGet(status int) statuses   { return statuses{303, status, status, status, 303, 303, 303} }
-func userPost(status int) statuses  { return statuses{401, status, status, status, 401, 401, 401} }
-func ownerGet(status int) statuses  { return statuses{303, status, 404, 404, 303, 303, 303} }
-func adminGet(status int) statuses  { return statuses{303, 404, 404, status, 303, 303, 303} }
-func adminPost(status int) statuses { return statuses{401, 404, 404, status, 401, 401, 401} }
+func userGet(status int) statuses {
+	return statuses{303, status, status, status, status, 303, 303, 303}
+}
+func userPost(status int) statuses {
+	return statuses{401, status, status, status, status, 401, 401, 401}
+}
+func ownerGet(status int) statuses  { return statuses{303, status, 404, 404, 404, 303, 303, 303} }
+func staffGet(status int) statuses  { return statuses{303, 404, 404, status, status, 303, 303, 303} }
+func adminGet(status int) statuses  { return statuses{303, 404, 404, status, 403, 303, 303, 303} }
+func adminPost(status int) statuses { return statuses{401, 404, 404, status, 403, 401, 401, 401} }
 
 // routeRoles is the status of every route for each role. The test requests the path beside the route, where {purchase},
 // {hold}, {withdrawal}, {letter}, {event}, {waiting}, {finding}, {resumes}, {key}, {user} and {session} are the owner's
@@ -49,42 +55,42 @@ var routeRoles = map[string]struct {
 	"GET /dev/components":      {"/dev/components", public(404)}, // development only
 	"GET /dev/letters":         {"/dev/letters", public(404)},
 	"GET /api/openapi.json":    {"/api/openapi.json", public(200)},
-	"GET /api/docs":            {"/api/docs", statuses{200, 200, 200, 200, 200, 200, 401}},
+	"GET /api/docs":            {"/api/docs", statuses{200, 200, 200, 200, 200, 200, 200, 401}},
 	"GET /api/stripe/webhook":  {"/api/stripe/webhook", public(405)},
 	"POST /api/stripe/webhook": {"/api/stripe/webhook", public(400)}, // without a signature
 
-	"GET /api/checkout":  {"/api/checkout", statuses{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/checkout": {"/api/checkout", statuses{401, 422, 422, 422, 403, 403, 401}},
+	"GET /api/checkout":  {"/api/checkout", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
+	"POST /api/checkout": {"/api/checkout", statuses{401, 422, 422, 422, 422, 403, 403, 401}},
 	// a key must name a user
-	"GET /api/features":  {"/api/features", statuses{200, 200, 200, 200, 200, 200, 401}},
-	"POST /api/features": {"/api/features", statuses{405, 405, 405, 405, 405, 405, 401}},
-	"GET /api/packages":  {"/api/packages", statuses{200, 200, 200, 200, 200, 200, 401}},
-	"POST /api/packages": {"/api/packages", statuses{405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/features":  {"/api/features", statuses{200, 200, 200, 200, 200, 200, 200, 401}},
+	"POST /api/features": {"/api/features", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/packages":  {"/api/packages", statuses{200, 200, 200, 200, 200, 200, 200, 401}},
+	"POST /api/packages": {"/api/packages", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
 
-	"GET /api/credits/balance":       {"/api/credits/balance", statuses{401, 200, 200, 200, 422, 422, 401}},
-	"POST /api/credits/balance":      {"/api/credits/balance", statuses{405, 405, 405, 405, 405, 405, 401}},
-	"GET /api/credits/transactions":  {"/api/credits/transactions", statuses{401, 200, 200, 200, 422, 422, 401}},
-	"POST /api/credits/transactions": {"/api/credits/transactions", statuses{405, 405, 405, 405, 405, 405, 401}},
-	"GET /api/credits/spend":         {"/api/credits/spend", statuses{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/credits/spend":        {"/api/credits/spend", statuses{401, 422, 422, 422, 403, 422, 401}},
-	"GET /api/credits/holds":         {"/api/credits/holds", statuses{405, 405, 405, 405, 405, 405, 401}},
-	"POST /api/credits/holds":        {"/api/credits/holds", statuses{401, 403, 403, 403, 403, 400, 401}},
-	"GET /api/credits/holds/:id":     {"/api/credits/holds/{hold}", statuses{401, 403, 403, 403, 404, 200, 401}},
-	"POST /api/credits/holds/:id":    {"/api/credits/holds/{hold}", statuses{405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/credits/balance":       {"/api/credits/balance", statuses{401, 200, 200, 200, 200, 422, 422, 401}},
+	"POST /api/credits/balance":      {"/api/credits/balance", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/credits/transactions":  {"/api/credits/transactions", statuses{401, 200, 200, 200, 200, 422, 422, 401}},
+	"POST /api/credits/transactions": {"/api/credits/transactions", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
+	"GET /api/credits/spend":         {"/api/credits/spend", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
+	"POST /api/credits/spend":        {"/api/credits/spend", statuses{401, 422, 422, 422, 422, 403, 422, 401}},
+	"GET /api/credits/holds":         {"/api/credits/holds", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
+	"POST /api/credits/holds":        {"/api/credits/holds", statuses{401, 403, 403, 403, 403, 403, 400, 401}},
+	"GET /api/credits/holds/:id":     {"/api/credits/holds/{hold}", statuses{401, 403, 403, 403, 403, 404, 200, 401}},
+	"POST /api/credits/holds/:id":    {"/api/credits/holds/{hold}", statuses{405, 405, 405, 405, 405, 405, 405, 401}},
 	"GET /api/credits/holds/:id/capture": {"/api/credits/holds/{hold}/capture",
-		statuses{405, 405, 405, 405, 405, 405, 401}},
+		statuses{405, 405, 405, 405, 405, 405, 405, 401}},
 	"POST /api/credits/holds/:id/capture": {"/api/credits/holds/{hold}/capture",
-		statuses{401, 403, 403, 403, 403, 200, 401}},
+		statuses{401, 403, 403, 403, 403, 403, 200, 401}},
 	"GET /api/credits/holds/:id/release": {"/api/credits/holds/{hold}/release",
-		statuses{405, 405, 405, 405, 405, 405, 401}},
+		statuses{405, 405, 405, 405, 405, 405, 405, 401}},
 	// the capture above has ended it
 	"POST /api/credits/holds/:id/release": {"/api/credits/holds/{hold}/release",
-		statuses{401, 403, 403, 403, 403, 409, 401}},
+		statuses{401, 403, 403, 403, 403, 403, 409, 401}},
 
 	// no provider is configured; a signed-in user is redirected first
-	"GET /auth/:provider": {"/auth/oidc", statuses{404, 303, 303, 303, 404, 404, 404}},
+	"GET /auth/:provider": {"/auth/oidc", statuses{404, 303, 303, 303, 303, 404, 404, 404}},
 	// a signed-in user is redirected as for a repeated callback
-	"GET /auth/:provider/callback": {"/auth/oidc/callback", statuses{400, 303, 303, 303, 400, 400, 400}},
+	"GET /auth/:provider/callback": {"/auth/oidc/callback", statuses{400, 303, 303, 303, 303, 400, 400, 400}},
 	"POST /logout":                 {"/logout", userPost(303)},
 
 	"GET /:locale/":                 {"/de/", public(200)},
@@ -92,7 +98,7 @@ var routeRoles = map[string]struct {
 	"GET /:locale/dev/components":   {"/de/dev/components", public(404)},
 	"GET /:locale/dev/letters":      {"/de/dev/letters", public(404)},
 	"GET /:locale/dev/letters/html": {"/de/dev/letters/html", public(404)},
-	"GET /:locale/login":            {"/de/login", statuses{200, 303, 303, 303, 200, 200, 200}},
+	"GET /:locale/login":            {"/de/login", statuses{200, 303, 303, 303, 303, 200, 200, 200}},
 	"GET /:locale/legal/:text":      {"/de/legal/withdrawal", public(404)}, // the fixture's seller has no name
 	// the id in the path is the secret; programs without a session unsubscribe
 	"GET /:locale/letters/:id/unsubscribe":  {"/de/letters/{low}/unsubscribe", public(200)},
@@ -123,15 +129,15 @@ var routeRoles = map[string]struct {
 	"POST /:locale/account/sessions/end":        {"/de/account/sessions/end", userPost(303)},
 	// only its owner's request ends the session
 	"POST /:locale/account/sessions/:id/end":        {"/de/account/sessions/{session}/end", userPost(303)},
-	"GET /:locale/admin/":                           {"/de/admin", adminGet(200)},
-	"GET /:locale/admin/users/:id":                  {"/de/admin/users/{user}", adminGet(200)},
+	"GET /:locale/admin/":                           {"/de/admin", staffGet(200)},
+	"GET /:locale/admin/users/:id":                  {"/de/admin/users/{user}", staffGet(200)},
 	"POST /:locale/admin/users/:id/grant":           {"/de/admin/users/{user}/grant", adminPost(422)},
 	"POST /:locale/admin/users/:id/relink":          {"/de/admin/users/{user}/relink", adminPost(422)}, // without a reason
 	"POST /:locale/admin/users/:id/right":           {"/de/admin/users/{user}/right", adminPost(422)},
 	"POST /:locale/admin/users/:id/sessions":        {"/de/admin/users/{user}/sessions", adminPost(422)},
-	"GET /:locale/admin/purchases/:id":              {"/de/admin/purchases/{purchase}", adminGet(200)},
-	"GET /:locale/admin/purchases/:id/dossier":      {"/de/admin/purchases/{purchase}/dossier", adminGet(200)},
-	"GET /:locale/admin/purchases/:id/dossier.html": {"/de/admin/purchases/{purchase}/dossier.html", adminGet(200)},
+	"GET /:locale/admin/purchases/:id":              {"/de/admin/purchases/{purchase}", staffGet(200)},
+	"GET /:locale/admin/purchases/:id/dossier":      {"/de/admin/purchases/{purchase}/dossier", staffGet(200)},
+	"GET /:locale/admin/purchases/:id/dossier.html": {"/de/admin/purchases/{purchase}/dossier.html", staffGet(200)},
 	"POST /:locale/admin/purchases/:id/check":       {"/de/admin/purchases/{purchase}/check", adminPost(303)},
 	"POST /:locale/admin/purchases/:id/refund":      {"/de/admin/purchases/{purchase}/refund", adminPost(422)},
 	"POST /:locale/admin/purchases/:id/move":        {"/de/admin/purchases/{purchase}/move", adminPost(422)},
@@ -139,19 +145,19 @@ var routeRoles = map[string]struct {
 	"POST /:locale/admin/purchases/:id/book":     {"/de/admin/purchases/{purchase}/book", adminPost(422)},
 	"POST /:locale/admin/purchases/:id/foreign":  {"/de/admin/purchases/{purchase}/foreign", adminPost(422)},
 	"POST /:locale/admin/purchases/:id/share":    {"/de/admin/purchases/{purchase}/share", adminPost(422)},
-	"GET /:locale/admin/events/:id":              {"/de/admin/events/{waiting}", adminGet(200)},
+	"GET /:locale/admin/events/:id":              {"/de/admin/events/{waiting}", staffGet(200)},
 	"POST /:locale/admin/events/:id/foreign":     {"/de/admin/events/{waiting}/foreign", adminPost(422)},
 	"POST /:locale/admin/events/:id/close":       {"/de/admin/events/{waiting}/close", adminPost(422)},
-	"GET /:locale/admin/findings/:id":            {"/de/admin/findings/{finding}", adminGet(200)},
+	"GET /:locale/admin/findings/:id":            {"/de/admin/findings/{finding}", staffGet(200)},
 	"POST /:locale/admin/findings/:id/close":     {"/de/admin/findings/{finding}/close", adminPost(422)},
-	"GET /:locale/admin/resumes/:id":             {"/de/admin/resumes/{resumes}", adminGet(200)},
+	"GET /:locale/admin/resumes/:id":             {"/de/admin/resumes/{resumes}", staffGet(200)},
 	"POST /:locale/admin/resumes/:id/retry":      {"/de/admin/resumes/{resumes}/retry", adminPost(303)},
 	"POST /:locale/admin/resumes/:id/close":      {"/de/admin/resumes/{resumes}/close", adminPost(422)},
-	"GET /:locale/admin/withdrawals":             {"/de/admin/withdrawals", adminGet(200)},
+	"GET /:locale/admin/withdrawals":             {"/de/admin/withdrawals", staffGet(200)},
 	"POST /:locale/admin/withdrawals/:id/close":  {"/de/admin/withdrawals/{withdrawal}/close", adminPost(303)},
 	"POST /:locale/admin/withdrawals/:id/refund": {"/de/admin/withdrawals/{withdrawal}/refund", adminPost(303)},
 	"POST /:locale/admin/withdrawals/:id/reopen": {"/de/admin/withdrawals/{withdrawal}/reopen", adminPost(303)},
-	"GET /:locale/admin/events":                  {"/de/admin/events", adminGet(200)},
+	"GET /:locale/admin/events":                  {"/de/admin/events", staffGet(200)},
 	"POST /:locale/admin/events/:id/retry":       {"/de/admin/events/{event}/retry", adminPost(303)},
 	"POST /:locale/admin/reconcile":              {"/de/admin/reconcile", adminPost(303)},
 	"GET /:locale/admin/audit":                   {"/de/admin/audit", adminGet(200)},
@@ -233,6 +239,38 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 					t.Errorf("%s on the path of %s: status %d for %s, want a refusal", method, name, status, roles[i])
 				}
 			}
+		}
+	}
+}
+
+// Helpers see the pages that they may read without anything that changes something.
+func TestHelpersGetNoForms(t *testing.T) {
+	t.Parallel()
+	f := newRolesFixture(t)
+	ask := func(role, path string) string {
+		f.resetLimits()
+		return f.call(fiber.MethodGet, f.paths.Replace(path), "", "Cookie: "+f.signIn(f.users[role])).body
+	}
+	forms := func(page string) int {
+		return strings.Count(page, `method="post"`) - strings.Count(page, `action="/logout"`)
+	}
+	read, ofAdmin := 0, 0
+	for name, entry := range routeRoles {
+		if entry.want != staffGet(200) {
+			continue
+		}
+		read++
+		if n := forms(ask("helper", entry.path)); n != 0 {
+			t.Errorf("%s: got %d forms, want none", name, n)
+		}
+		ofAdmin += forms(ask("admin", entry.path))
+	}
+	if read < 10 || ofAdmin < 10 {
+		t.Errorf("got %d pages, with %d forms for an admin, want at least 10 of both", read, ofAdmin)
+	}
+	for _, path := range []string{"/de/admin/users/{user}", "/de/admin"} {
+		if page := ask("helper", path); strings.Contains(page, "/admin/keys") || strings.Contains(page, "/admin/webhooks") {
+			t.Errorf("%s: links to keys or webhooks", path)
 		}
 	}
 }

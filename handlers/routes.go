@@ -47,7 +47,7 @@ func NewApp(h *Handler) *fiber.App {
 	page := app.Group(localePattern(), h.useLocale, h.checkToken)
 	h.routePages(page, docs)
 	h.routeAccount(page)
-	h.routeAdmin(page.Group("/admin", h.requireAdmin))
+	h.routeAdmin(page.Group("/admin", h.requireStaff))
 	if h.Site.gateHost != "" {
 		app.Get("/*", h.redirectToGate)
 	}
@@ -160,7 +160,11 @@ func (h *Handler) routeAccount(page fiber.Router) {
 	page.Post("/account/sessions/:id/end", h.requireUser, ofAccount, h.endSession)
 }
 
-// routeAdmin registers the pages of admins.
+// helperAreas are the areas under /admin whose pages helpers may read, besides the first page. Everything else there,
+// and every form, is for admins.
+var helperAreas = []string{"users", "purchases", "events", "findings", "resumes", "withdrawals"}
+
+// routeAdmin registers the pages of the admin area.
 func (h *Handler) routeAdmin(staff fiber.Router) {
 	byAdmin := h.limit(limit.AdminWrite)
 	staff.Get("/", h.showAdmin)

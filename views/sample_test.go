@@ -126,7 +126,7 @@ func sampleDeliveries() []models.WebhookDelivery {
 func samplePage(locale string) layouts.Page {
 	user := sampleUser()
 	return layouts.Page{Title: "Sample", Locale: locale, Path: "/billing", Query: "cursor=5&x=%22", User: &user,
-		Available: user.Available(), Admin: true,
+		Available: user.Available(), Staff: true,
 		CSRF: `token"<`, Sandbox: true, Control: "http://localhost:3003/control", Flash: &layouts.Flash{Kind: layouts.FlashDone, Text: "Done & dusted"},
 		RequestID: "req_example"}
 }

@@ -89,7 +89,7 @@ func (s *Service) readSignIns(ctx context.Context, userID int64, p *UserPage) (e
 		return err
 	}
 	for i, right := range rights {
-		if right == auth.AdminElsewhere {
+		if right == auth.RightElsewhere {
 			p.WithoutRight = append(p.WithoutRight, p.Identities[i])
 		}
 	}

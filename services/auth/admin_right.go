@@ -14,15 +14,15 @@ import (
 	"github.com/resume-matcher/credits/services/user"
 )
 
-// isAdminSQL is true for a user with the identity that holds the admin right of an address in the list, its argument.
-// The identity must still show that address, verified.
-const isAdminSQL = `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
+// hasRightSQL is true for a user with the identity that holds the right of an address in the list, its argument. The
+// identity must still show that address, verified.
+const hasRightSQL = `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
 	WHERE i.user_id = users.id AND i.email_verified AND i.email = a.email AND a.email IN ?)`
 
-// grantAdminRight gives the right of an address in ADMIN_EMAILS to the first identity that shows it, verified. Later
-// ones get nothing, because an address can change hands; the audit log records that once per user.
+// grantAdminRight gives the right of an address in ADMIN_EMAILS or SUPPORT_EMAILS to the first identity that shows it,
+// verified. Later ones get nothing, because an address can change hands; the audit log records that once per user.
 func (a attempt) grantAdminRight(tx models.Tx, userID int64) error {
-	if !a.profile.EmailVerified || !slices.Contains(a.admins, a.profile.Email) {
+	if !a.profile.EmailVerified || !slices.Contains(a.staff, a.profile.Email) {
 		return nil
 	}
 	err := tx.Exec(
@@ -44,14 +44,14 @@ func (a attempt) grantAdminRight(tx models.Tx, userID int64) error {
 		Detail: map[string]any{"provider": a.provider, "issuer": a.issuer}})
 }
 
-// AdminRight says whether an identity holds the admin right of its address.
+// AdminRight says whether an identity holds the right of its address, an admin's or a helper's.
 type AdminRight int
 
 // The values.
 const (
-	NotAdmin       AdminRight = iota // the address is not in ADMIN_EMAILS
-	IsAdmin                          // this identity holds the right
-	AdminElsewhere                   // another identity holds the right
+	NoRight        AdminRight = iota // the address is in neither list
+	HoldsRight                       // this identity holds the right
+	RightElsewhere                   // another identity holds the right
 )
 
 // AdminRights returns the right of each identity, in their order.
@@ -63,28 +63,29 @@ func (s *Service) AdminRights(ctx context.Context, identities []models.Identity)
 		return nil, fmt.Errorf("read admins' rights: %w", err)
 	}
 	for i, identity := range identities {
-		if !identity.EmailVerified || !slices.Contains(s.admins, identity.Email) {
+		if !identity.EmailVerified || !slices.Contains(s.staff(), identity.Email) {
 			continue
 		}
-		rights[i] = AdminElsewhere
+		rights[i] = RightElsewhere
 		if slices.ContainsFunc(holders, func(p models.AdminIdentity) bool {
 			return p.Email == identity.Email && p.Issuer == identity.Issuer && p.Subject == identity.Subject
 		}) {
-			rights[i] = IsAdmin
+			rights[i] = HoldsRight
 		}
 	}
 	return rights, nil
 }
 
-// MoveAdminRight gives the right of an address in ADMIN_EMAILS to another identity that shows it, as after Relink.
+// MoveAdminRight gives the right of an address in ADMIN_EMAILS or SUPPORT_EMAILS to another identity that shows it, as
+// after Relink.
 //
-// Errors: fault.NotFound if the user has no such identity, or its address is not in the list.
+// Errors: fault.NotFound if the user has no such identity, or its address is in neither list.
 func (s *Service) MoveAdminRight(ctx context.Context, by ByAdmin) error {
 	return postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		var rows []models.Identity
 		err := tx.Raw(
 			`SELECT issuer, subject, email FROM identities WHERE user_id = ? AND email_verified AND email IN ? FOR UPDATE`,
-			by.UserID, s.adminList()).Scan(&rows).Error
+			by.UserID, listed(s.staff())).Scan(&rows).Error
 		if err != nil {
 			return fmt.Errorf("identities of user %d: %w", by.UserID, err)
 		}

@@ -27,7 +27,7 @@ func TestAdminRightBelongsToAnIdentity(t *testing.T) {
 		if n := f.count(t, "SELECT count(*) FROM admin_identities"); n != 1 {
 			t.Fatalf("got %d identities with the right, want 1", n)
 		}
-		if n := f.count(t, "SELECT count(*) FROM users WHERE "+isAdminSQL, []string{boss}); n != 1 {
+		if n := f.count(t, "SELECT count(*) FROM users WHERE "+hasRightSQL, []string{boss}); n != 1 {
 			t.Errorf("got %d admins, want 1", n)
 		}
 	})
@@ -58,7 +58,7 @@ func TestAdminRightBelongsToAnIdentity(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rights, err := f.AdminRights(t.Context(), identities); err != nil ||
-			!slices.Equal(rights, []AdminRight{AdminElsewhere}) {
+			!slices.Equal(rights, []AdminRight{RightElsewhere}) {
 			t.Errorf("got rights %v, %v, want elsewhere", rights, err)
 		}
 		by := ByAdmin{ActorID: first.ID, UserID: second.ID, Identity: IdentityID(identities[0])}
@@ -101,7 +101,7 @@ func TestReleasedAdminRightGoesToTheNextIdentity(t *testing.T) {
 	f.signInAs(t, verified("2026", boss)) // changed at the provider
 	admins := func() (ids []int64) {
 		t.Helper()
-		if err := f.db.Raw("SELECT id FROM users WHERE "+isAdminSQL+" ORDER BY id",
+		if err := f.db.Raw("SELECT id FROM users WHERE "+hasRightSQL+" ORDER BY id",
 			[]string{boss}).Scan(&ids).Error; err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,11 +32,13 @@ type Options struct {
 	AppURL      string // public origin; providers send users back to AppURL/auth/{name}/callback
 	Providers   []ProviderConfig
 	AdminEmails []string // users with one of these addresses, verified, are admins
-	Secrets     seal.Secrets
-	HTTPClient  *http.Client
-	Claim       func(ctx context.Context, userID int64) // claims purchases for a verified address; may be nil
-	Log         *slog.Logger
-	Now         func() time.Time
+	// HelperEmails are those of helpers, who may read pages of the admin area. An admin's address has no effect here.
+	HelperEmails []string
+	Secrets      seal.Secrets
+	HTTPClient   *http.Client
+	Claim        func(ctx context.Context, userID int64) // claims purchases for a verified address; may be nil
+	Log          *slog.Logger
+	Now          func() time.Time
 }
 
 // Service signs users in and reads their accounts.
@@ -43,6 +46,7 @@ type Service struct {
 	db        *gorm.DB
 	providers []provider
 	admins    []string
+	helpers   []string
 	secrets   seal.Secrets
 	claim     func(ctx context.Context, userID int64)
 	log       *slog.Logger
@@ -64,12 +68,12 @@ func New(o Options) (*Service, error) {
 	if u, err := url.Parse(o.AppURL); err != nil || u.Host == "" {
 		return nil, errors.New("auth: the application's address is not an absolute URL")
 	}
-	for _, raw := range o.AdminEmails {
-		email := address.Parse(raw)
-		if email == "" {
-			return nil, errors.New("auth: an admin's e-mail address cannot be read")
-		}
-		s.admins = append(s.admins, email)
+	var err error
+	if s.admins, err = parseAddresses(o.AdminEmails); err != nil {
+		return nil, err
+	}
+	if s.helpers, err = parseAddresses(o.HelperEmails); err != nil {
+		return nil, err
 	}
 	client := limitedClient(o.HTTPClient)
 	for _, config := range o.Providers {
@@ -83,6 +87,18 @@ func New(o Options) (*Service, error) {
 		s.providers = append(s.providers, newProvider(config, callback, client, s.now))
 	}
 	return s, nil
+}
+
+// parseAddresses parses the addresses of admins or helpers.
+func parseAddresses(raw []string) (parsed []string, err error) {
+	for _, text := range raw {
+		email := address.Parse(text)
+		if email == "" {
+			return nil, errors.New("auth: an admin's or helper's e-mail address cannot be read")
+		}
+		parsed = append(parsed, email)
+	}
+	return parsed, nil
 }
 
 // CheckIssuer reads the discovery document at OIDC_ISSUER, so that the log names a wrong address at start, before the
@@ -125,14 +141,19 @@ func (s *Service) provider(name string) provider {
 type Account struct {
 	models.User
 	Admin    bool
+	Helper   bool   // may read pages of the admin area
 	TenantID string // under which Resume Matcher knows the user; empty until they use it
 }
+
+// Staff reports whether the user may enter the admin area.
+func (a Account) Staff() bool { return a.Admin || a.Helper }
 
 const userColumns = `users.id, users.email, users.name, users.stripe_customer_id, users.credits_balance,
 	users.credits_held, users.locale, users.created_at, users.updated_at`
 
-// accountColumns read a user with their right, so that a change of ADMIN_EMAILS counts at the next request.
-const accountColumns = userColumns + `, ` + isAdminSQL + ` AS admin,
+// accountColumns read a user with their rights, so that a change of ADMIN_EMAILS or SUPPORT_EMAILS counts at the next
+// request. Their arguments are the addresses of admins and of helpers.
+const accountColumns = userColumns + `, ` + hasRightSQL + ` AS admin, ` + hasRightSQL + ` AS helper,
 	(SELECT tenant_id FROM gate_users WHERE gate_users.user_id = users.id) AS tenant_id`
 
 // Account returns the user with this id.
@@ -140,7 +161,7 @@ const accountColumns = userColumns + `, ` + isAdminSQL + ` AS admin,
 func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	var accounts []Account
 	err := s.db.WithContext(ctx).Raw(`SELECT `+accountColumns+` FROM users WHERE id = ? AND deleted_at IS NULL`,
-		s.adminList(), userID).Scan(&accounts).Error
+		listed(s.admins), listed(s.helpers), userID).Scan(&accounts).Error
 	if err != nil {
 		return Account{}, fmt.Errorf("read account %d: %w", userID, err)
 	}
@@ -150,12 +171,15 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 	return accounts[0], nil
 }
 
-// adminList is never empty, because SQL has no empty list.
-func (s *Service) adminList() []string {
-	if len(s.admins) == 0 {
+// staff are the addresses of admins and helpers.
+func (s *Service) staff() []string { return slices.Concat(s.admins, s.helpers) }
+
+// listed returns addresses as an argument of SQL, which has no empty list.
+func listed(addresses []string) []string {
+	if len(addresses) == 0 {
 		return []string{"-"} // not an address
 	}
-	return s.admins
+	return addresses
 }
 
 // Identities lists a user's identities, the oldest first.

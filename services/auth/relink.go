@@ -30,7 +30,7 @@ func (s *Service) Relink(ctx context.Context, by ByAdmin) error {
 		if err != nil {
 			return err
 		}
-		a := attempt{issuer: refused.Issuer, provider: refused.Provider, admins: s.admins, now: s.now(),
+		a := attempt{issuer: refused.Issuer, provider: refused.Provider, staff: s.staff(), now: s.now(),
 			profile: profile{Subject: refused.Subject, Email: refused.Email, EmailVerified: true, Name: refused.Name}}
 		if err := a.lock(tx); err != nil {
 			return err

@@ -31,6 +31,7 @@ type Sessions struct {
 	db      *gorm.DB
 	secrets seal.Secrets
 	admins  []string
+	helpers []string
 	now     func() time.Time
 
 	loads, gateLoads batch.Group[*load]
@@ -38,7 +39,8 @@ type Sessions struct {
 
 // Sessions returns the store. Sessions hashed with any of the secrets are found.
 func (s *Service) Sessions() *Sessions {
-	return &Sessions{db: s.db, secrets: s.secrets, admins: s.adminList(), now: s.now}
+	return &Sessions{db: s.db, secrets: s.secrets, admins: listed(s.admins), helpers: listed(s.helpers),
+		now: s.now}
 }
 
 // query returns a database handle whose statements time out.

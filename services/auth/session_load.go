@@ -98,7 +98,7 @@ func (s *Sessions) loadBatch(ctx context.Context, query string, jobs []*load) {
 	}
 	var rows []*SignedIn
 	now := s.now()
-	err := db.Raw(query, s.admins, now, now.Add(-SessionIdle), strings.Join(hashes, ",")).Find(&rows).Error
+	err := db.Raw(query, s.admins, s.helpers, now, now.Add(-SessionIdle), strings.Join(hashes, ",")).Find(&rows).Error
 	found := make(map[string]*SignedIn, len(rows))
 	for _, row := range rows {
 		found[row.Asked] = row

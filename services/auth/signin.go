@@ -21,7 +21,7 @@ type attempt struct {
 	provider string
 	profile  profile
 	locale   string
-	admins   []string
+	staff    []string // addresses with a right
 	now      time.Time
 }
 
@@ -71,7 +71,7 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, person prof
 }
 
 func (s *Service) attempt(config ProviderConfig, person profile) attempt {
-	return attempt{issuer: config.StoredIssuer(), provider: config.Name, profile: person, admins: s.admins, now: s.now()}
+	return attempt{issuer: config.StoredIssuer(), provider: config.Name, profile: person, staff: s.staff(), now: s.now()}
 }
 
 // addressTakenError means that a new identity has the address of a user with other identities.

@@ -228,8 +228,8 @@ func (p *Program) SignIn(
 		}
 	}
 	return auth.New(auth.Options{
-		DB: db, AppURL: p.Config.AppURL, Providers: providers, AdminEmails: p.Config.AdminEmails, Secrets: secrets,
-		Claim: claim, Log: p.Log, Now: models.Now,
+		DB: db, AppURL: p.Config.AppURL, Providers: providers, AdminEmails: p.Config.AdminEmails,
+		HelperEmails: p.Config.HelperEmails, Secrets: secrets, Claim: claim, Log: p.Log, Now: models.Now,
 	})
 }
 

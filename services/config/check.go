@@ -205,10 +205,9 @@ func (c *Config) checkProviders(p *problems) {
 }
 
 func (c *Config) checkAdmins(p *problems) {
-	for _, email := range c.AdminEmails {
-		if address.Parse(email) == "" {
-			p.add("ADMIN_EMAILS", "must be a comma list of e-mail addresses")
-			break
+	for name, emails := range map[string][]string{"ADMIN_EMAILS": c.AdminEmails, "SUPPORT_EMAILS": c.HelperEmails} {
+		if slices.ContainsFunc(emails, func(email string) bool { return address.Parse(email) == "" }) {
+			p.add(name, "must be a comma list of e-mail addresses")
 		}
 	}
 }

@@ -48,6 +48,7 @@ type Config struct {
 
 	SessionSecret Secret   `env:"SESSION_SECRET"` // or a comma list while it is being rotated, the new one first
 	AdminEmails   []string `env:"ADMIN_EMAILS"`
+	HelperEmails  []string `env:"SUPPORT_EMAILS"` // of helpers, who may read the admin area
 
 	Google   OAuthApp `envPrefix:"GOOGLE_"`
 	GitHub   OAuthApp `envPrefix:"GITHUB_"`
@@ -179,7 +180,8 @@ func (c *Config) derive() {
 	c.SessionSecrets = list(strings.Split(c.SessionSecret.Reveal(), ","))
 	c.ResumeMatcher.URL, c.ResumeMatcher.APIURL = origin(c.ResumeMatcher.URL), origin(c.ResumeMatcher.APIURL)
 	c.ResumeMatcher.PublicURL = origin(c.ResumeMatcher.PublicURL)
-	c.AdminEmails, c.TrustedProxies = list(c.AdminEmails), list(c.TrustedProxies)
+	c.AdminEmails, c.HelperEmails = list(c.AdminEmails), list(c.HelperEmails)
+	c.TrustedProxies = list(c.TrustedProxies)
 	c.ReturnOrigins = list(c.ReturnOrigins)
 	for i, address := range c.ReturnOrigins {
 		c.ReturnOrigins[i] = origin(address)

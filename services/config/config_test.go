@@ -243,6 +243,8 @@ func TestLoadRefuses(t *testing.T) {
 			[]string{"TERMS_URL"}},
 		"an admin without an address": {local(map[string]string{"ADMIN_EMAILS": "one@example.com,root"}),
 			[]string{"ADMIN_EMAILS"}},
+		"a helper without an address": {local(map[string]string{"SUPPORT_EMAILS": "one@example.com,desk"}),
+			[]string{"SUPPORT_EMAILS"}},
 		"a placeholder as secret key": {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_your_key_here"}),
 			[]string{"STRIPE_SECRET_KEY"}},
 		"a masked secret key": {live(map[string]string{"STRIPE_SECRET_KEY": "sk_live_xxxx"}),

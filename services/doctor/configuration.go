@@ -73,7 +73,7 @@ func advice(p config.Problem) string {
 		return "doctor.configuration.goodwill_days"
 	case "GOODWILL_UNUSED_PERCENT":
 		return "doctor.configuration.goodwill_percent"
-	case "ADMIN_EMAILS":
+	case "ADMIN_EMAILS", "SUPPORT_EMAILS":
 		return "doctor.configuration.admin_emails"
 	case "IMPRINT_URL", "TERMS_URL", "PRIVACY_URL":
 		return "doctor.configuration.legal_url"

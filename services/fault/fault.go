@@ -67,6 +67,7 @@ const (
 	ContentTypeNotJSON  Problem = "content_type_not_json"
 	TokenMissing        Problem = "csrf_token"
 	CrossSite           Problem = "cross_site"
+	AdminsOnly          Problem = "admins_only"
 	KeyUsedOtherwise    Problem = "idempotency_key_used_otherwise"
 	CorrectionDirection Problem = "correction_direction"
 	NothingPaid         Problem = "nothing_paid"
@@ -159,7 +160,7 @@ func Problems() []Problem {
 		QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
 		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid,
 		SignInFailed, SignInExpired, KeyMissing,
-		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, KeyUsedOtherwise, CorrectionDirection,
+		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, AdminsOnly, KeyUsedOtherwise, CorrectionDirection,
 		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, GoodwillOver, GoodwillChanged,
 		RefundRange, AmountUnreadable,
 		CaptureRange, TTLRange, EmailInvalid, StillRunning, OutcomeUnknown,

@@ -1379,7 +1379,7 @@ func navigation(p Page) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if p.Admin {
+		if p.Staff {
 			templ_7745c5c3_Err = navigationLink(p, "/admin", locales.T(ctx, "nav.admin")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -19,7 +19,7 @@ type Page struct {
 	Query     string // without "?"; kept when the language changes
 	User      *models.User
 	Available models.Credits
-	Admin     bool
+	Staff     bool // the user may enter the admin area
 	CSRF      string
 	Sandbox   bool
 	Mailbox   string // URL of the sandbox's inbox; empty outside the sandbox
