@@ -138,7 +138,8 @@ func (f accountFile) movements() error {
 	if err != nil {
 		return err
 	}
-	columns := []string{"id", "createdAt", "reason", "deltaCredits", "balanceAfter", "purchaseId", "holdId", "note",
+	columns := []string{"id", "createdAt", "reason", "deltaCredits", "balanceAfter", "purchaseId", "purchaseNumber",
+		"holdId", "note",
 		"metadata"}
 	for {
 		lines, err := f.export.Next()
@@ -150,7 +151,7 @@ func (f accountFile) movements() error {
 		}
 		for _, e := range lines {
 			err := list.row(columns, []any{e.ID, e.CreatedAt, string(e.Reason), int64(e.DeltaCredits), int64(e.BalanceAfter),
-				e.Meta.PurchaseID, e.Meta.HoldID,
+				e.Meta.PurchaseID, purchaseNumber(e), e.Meta.HoldID,
 				e.Meta.Note, string(e.Meta.RequestMetadata)})
 			if err != nil {
 				return err

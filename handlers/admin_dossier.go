@@ -15,7 +15,7 @@ func (h *Handler) showDossier(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return h.render(c, fiber.StatusOK, "dossier.title", pages.Dossier(data))
+	return h.renderTitled(c, fiber.StatusOK, pages.DossierTitle(c.UserContext(), data.Purchase), pages.Dossier(data))
 }
 
 // sendDossier is GET /{locale}/admin/purchases/{id}/dossier.html: the same as a file.
@@ -30,7 +30,7 @@ func (h *Handler) sendDossier(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderContentType, fiber.MIMEOctetStream) // to be saved: no browser shows it under our origin
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="dossier-`+data.Purchase.ID.String()+`.html"`)
+	c.Set(fiber.HeaderContentDisposition, `attachment; filename="dossier-`+data.Purchase.Number.String()+`.html"`)
 	return c.Send(file.Bytes())
 }
 

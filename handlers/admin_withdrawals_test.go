@@ -57,7 +57,7 @@ func TestAdminHandlesAWithdrawal(t *testing.T) {
 		t.Errorf("the dossier has %d letters, want 3: order confirmed, withdrawal received, refunded", letters)
 	}
 	if r, _ := boss.open("/de/admin/purchases/" + p.ID.String() + "/dossier.html"); r.status != 200 ||
-		!strings.Contains(r.header.Get("Content-Disposition"), p.ID.String()) ||
+		!strings.Contains(r.header.Get("Content-Disposition"), p.Number.String()) ||
 		!strings.Contains(r.body, "erstattet: 20,00") {
 		t.Errorf("the file: status %d, %s, want a file with the sum", r.status, r.header.Get("Content-Disposition"))
 	}

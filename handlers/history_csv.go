@@ -58,14 +58,22 @@ func newHistoryTable(ctx context.Context, out io.Writer) historyTable {
 	return historyTable{ctx: ctx, csvTable: newCSV(ctx, out, header)}
 }
 
+// purchaseNumber names the purchase of an entry; empty without one.
+func purchaseNumber(e models.CreditTransaction) string {
+	if e.PurchaseNumber == 0 {
+		return e.Meta.PurchaseID // erased
+	}
+	return e.PurchaseNumber.String()
+}
+
 func (t historyTable) line(e models.CreditTransaction) {
 	t.bare(strconv.FormatInt(e.ID, 10))
 	t.bare(csvTime(t.ctx, e.CreatedAt))
 	t.text(components.EntryReason(t.ctx, e))
 	t.bare(strconv.FormatInt(int64(e.DeltaCredits), 10))
 	t.bare(strconv.FormatInt(int64(e.BalanceAfter), 10))
-	for _, text := range []string{e.Meta.Note, e.Meta.PurchaseID, e.Meta.HoldID} {
-		t.text(text)
-	}
+	t.text(e.Meta.Note)
+	t.text(purchaseNumber(e))
+	t.text(e.Meta.HoldID)
 	t.endRow()
 }

@@ -28,7 +28,7 @@ func TestHistoryFile(t *testing.T) {
 	at := time.Date(2026, 11, 23, 23, 5, 9, 0, time.UTC)
 	rows := []models.CreditTransaction{
 		{ID: 1, CreatedAt: at, DeltaCredits: 1200, BalanceAfter: 1200, Reason: models.ReasonPurchase,
-			Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
+			PurchaseNumber: 1001, Meta: models.Meta{PurchaseID: "01934b2e-7c00-7000-8000-000000000001"}},
 		{ID: 2, CreatedAt: at.Add(time.Hour), DeltaCredits: -10, BalanceAfter: 1190, Reason: models.ReasonResumeAnalysis,
 			Meta: models.Meta{HoldID: "01934b2e-7c00-7000-8000-000000000002"}},
 		{ID: 3, CreatedAt: at.Add(2 * time.Hour), DeltaCredits: -1200, BalanceAfter: -10, Reason: models.ReasonRefund,

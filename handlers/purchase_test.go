@@ -13,6 +13,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
+	"github.com/resume-matcher/credits/services/withdrawal"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -214,7 +215,7 @@ func TestWithdrawal(t *testing.T) {
 		}
 		_, doc = her.open(at)
 		contract, email := doc.Find("#contract").Text(), doc.Find("#email").AttrOr("value", "")
-		if !strings.Contains(contract, p.ID.String()) || email != "ada@example.com" {
+		if !strings.Contains(contract, p.Number.String()) || email != "ada@example.com" {
 			t.Errorf("the form has the contract %q and the address %q, want the purchase and its buyer", contract, email)
 		}
 		own := url.Values{"name": {"Ada"}, "email": {email}, "contract": {contract}, "purchase_id": {p.ID.String()},
@@ -265,23 +266,24 @@ func TestWithdrawal(t *testing.T) {
 		}
 	})
 	t.Run("sends none of the declared text to an unverified address", func(t *testing.T) {
-		var all []models.Withdrawal
-		if err := f.db.Find(&all).Error; err != nil {
+		all, _, err := f.handler.Withdrawal.List(t.Context(), withdrawal.Cursor{}, 100)
+		if err != nil {
 			t.Fatal(err)
 		}
 		texts := f.handler.Site.Texts
 		for _, w := range all {
 			in, _ := texts.Context(t.Context(), w.Locale)
-			letter := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w})
+			w.OwnAddress = false
+			letter := pages.WithdrawalLetter(in, w)
 			if strings.Contains(letter, w.Contract) || strings.Contains(letter, w.Name) || strings.Contains(letter, w.Email) ||
 				!strings.Contains(letter, w.ID.String()) {
 				t.Errorf("letter = %q, want the id without contract, name and address", letter)
 			}
-			if w.PurchaseID != nil && !strings.Contains(letter, w.PurchaseID.String()) {
+			if w.PurchaseID != nil && !strings.Contains(letter, w.PurchaseNumber.String()) {
 				t.Errorf("letter = %q, want it to name the purchase", letter)
 			}
-			if own := pages.WithdrawalLetter(in, models.ListedWithdrawal{Withdrawal: w,
-				OwnAddress: true}); !strings.Contains(own, w.Contract) {
+			w.OwnAddress = true
+			if own := pages.WithdrawalLetter(in, w); !strings.Contains(own, w.Contract) {
 				t.Errorf("letter to the account's own address = %q, want it to have the contract", own)
 			}
 		}

@@ -20,6 +20,8 @@ type CreditTransaction struct {
 	LabelEN       string  `gorm:"->"` // the operator's name of the feature; only histories read it
 	LabelDE       string  `gorm:"->"`
 	MovedAway     bool    `gorm:"->"` // its purchase belongs to another user now; only histories read it
+
+	PurchaseNumber PurchaseNumber `gorm:"->"` // of Meta.PurchaseID; only histories read it
 }
 
 // DayUsage is what one day added and took. Units: credits, both 0 or more.

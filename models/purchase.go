@@ -58,6 +58,7 @@ func (s PurchaseStatus) Unbooked() bool {
 // Purchase is one attempt to buy one package.
 type Purchase struct {
 	ID             uuid.UUID
+	Number         PurchaseNumber
 	UserID         int64
 	StripePriceID  string
 	Quantity       int64

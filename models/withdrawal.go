@@ -68,8 +68,9 @@ const (
 // ListedWithdrawal is a row of the admins' list; it stands for all equal open declarations.
 type ListedWithdrawal struct {
 	Withdrawal
-	Declared   int64 // equal declarations, of all senders
-	OwnAddress bool  // Email is that of the account that declared it
+	Declared       int64          // equal declarations, of all senders
+	PurchaseNumber PurchaseNumber // of PurchaseID; 0 without one
+	OwnAddress     bool           // Email is that of the account that declared it
 
 	Entitlement *Entitlement `gorm:"-"` // nil once it is closed
 	Overdue     bool         `gorm:"-"` // the money should have been refunded

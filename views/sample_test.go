@@ -39,7 +39,8 @@ func samplePackages() []models.Offer {
 
 func samplePurchase() models.Purchase {
 	paid := noon.Add(time.Minute)
-	return models.Purchase{ID: buyID, UserID: 7, StripePriceID: "price_500", Quantity: 2, Credits: 1000, AmountCents: 4000,
+	return models.Purchase{ID: buyID, Number: 1042,
+		UserID: 7, StripePriceID: "price_500", Quantity: 2, Credits: 1000, AmountCents: 4000,
 		Currency: "eur",
 		Status:   models.PurchasePaid, PaidAt: &paid, CreditsGranted: 1000, CreditsRefunded: 500, CreditsDisputed: 500,
 		CreatedAt: noon}
@@ -59,7 +60,7 @@ func sampleEntries() []models.CreditTransaction {
 			BalanceAfter: 490}
 		switch reason {
 		case models.ReasonPurchase:
-			e.DeltaCredits, e.Meta.PurchaseID = 1000, buyID.String()
+			e.DeltaCredits, e.Meta.PurchaseID, e.PurchaseNumber = 1000, buyID.String(), 1042
 		case models.ReasonDispute:
 			e.BalanceAfter = -1500
 		case models.ReasonManual:

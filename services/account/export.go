@@ -32,7 +32,7 @@ func Sections() []Section {
 			query: `SELECT device, created_at AS "createdAt", last_seen_at AS "lastSeenAt", expires_at AS "expiresAt" FROM sessions
 			WHERE user_id = ? AND expires_at > now() ORDER BY created_at, key_hash`},
 		{Name: "purchases",
-			query: `SELECT id::text, status, quantity, credits, amount_cents AS "amountCents", currency, paid_cents AS "paidCents",
+			query: `SELECT id::text, 'RM-' || number AS number, status, quantity, credits, amount_cents AS "amountCents", currency, paid_cents AS "paidCents",
 			paid_currency AS "paidCurrency", paid_at AS "paidAt", credits_granted AS "creditsGranted", credits_refunded AS "creditsRefunded",
 			credits_disputed AS "creditsDisputed", locale AS language, checkout_session_id AS "checkoutSession", payment_intent_id AS "paymentIntent",
 			consent::text AS consent, created_at AS "createdAt", updated_at AS "updatedAt" FROM purchases WHERE user_id = ? ORDER BY created_at, id`},

@@ -17,7 +17,7 @@ import (
 type Filter struct {
 	Reason      models.Reason   // only this one; empty for all
 	From, Until time.Time       // booked at or after From and before Until; zero for no bound
-	Text        string          // in the note, the entry's id, or the id of its purchase or hold; empty for any
+	Text        string          // in the note, the entry's id, its purchase's number, or the id of its purchase or hold
 	TextReasons []models.Reason // whose names in the reader's language contain Text
 }
 
@@ -59,10 +59,11 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 	match, more := f.matches()
 	// Labels are joined to the page, not to all entries that are read for it.
 	// Named columns: an export reads in a snapshot, which cannot begin again when a release adds a column.
-	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, `+movedAway+
-		` AS moved_away FROM (SELECT c.id, c.user_id, c.delta_credits, c.reason, c.stripe_event_id, c.meta, c.created_at, c.balance_after
+	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, coalesce(p.user_id <> c.user_id, false) AS moved_away,
+			coalesce(p.number, 0) AS purchase_number FROM (SELECT c.id, c.user_id, c.delta_credits, c.reason, c.stripe_event_id, c.meta, c.created_at, c.balance_after
 		FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
-		LEFT JOIN feature_prices f ON f.feature = c.reason ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
+		LEFT JOIN feature_prices f ON f.feature = c.reason
+		LEFT JOIN purchases p ON p.id = `+purchaseOf+` ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
 	if err != nil {
 		return page, err
 	}
@@ -74,9 +75,9 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 	return page, nil
 }
 
-// movedAway is SQL for whether the purchase of entry c belongs to another user now.
-const movedAway = `CASE WHEN c.meta ->> 'purchase_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-	THEN EXISTS (SELECT FROM purchases p WHERE p.id = (c.meta ->> 'purchase_id')::uuid AND p.user_id <> c.user_id) ELSE false END`
+// purchaseOf is SQL for the id of the purchase of entry c.
+const purchaseOf = `CASE WHEN c.meta ->> 'purchase_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+	THEN (c.meta ->> 'purchase_id')::uuid END`
 
 // indexed returns the conditions that indexes answer.
 func (f Filter) indexed(userID, before, low int64) (string, []any) {
@@ -117,9 +118,9 @@ func (f Filter) matches() (string, []any) {
 			args = append(args, sql.Named("reasons", f.TextReasons))
 		}
 		add(
-			`(c.id::text = @text OR c.meta ->> 'note' ILIKE @like OR c.meta ->> 'purchase_id' ILIKE @like OR c.meta ->> 'hold_id' ILIKE @like`+reasons+`)`,
+			`(c.id::text = @text OR c.meta ->> 'purchase_id' = (SELECT id::text FROM purchases WHERE number = @number) OR c.meta ->> 'note' ILIKE @like OR c.meta ->> 'purchase_id' ILIKE @like OR c.meta ->> 'hold_id' ILIKE @like`+reasons+`)`,
 			"like", "%"+likeEscape.Replace(f.Text)+"%")
-		args = append(args, sql.Named("text", f.Text))
+		args = append(args, sql.Named("text", f.Text), sql.Named("number", models.ParsePurchaseNumber(f.Text)))
 	}
 	return where.String(), args
 }

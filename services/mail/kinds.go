@@ -10,14 +10,15 @@ import (
 
 // Purchase are those of the letters about a purchase.
 type Purchase struct {
-	ID        string          `json:"id"`
-	OrderedAt time.Time       `json:"ordered_at"`
-	Credits   models.Credits  `json:"credits"` // of the order
-	Cents     models.Cents    `json:"cents"`   // of the order
-	Currency  string          `json:"currency"`
-	Consent   *models.Consent `json:"consent,omitempty"` // declared with the order
-	Moved     models.Credits  `json:"moved,omitempty"`   // by what the letter is about; negative when taken
-	Balance   models.Credits  `json:"balance,omitempty"` // after that
+	ID        string                `json:"id"`
+	Number    models.PurchaseNumber `json:"number,omitempty"` // 0 in letters of earlier releases, as below
+	OrderedAt time.Time             `json:"ordered_at"`
+	Credits   models.Credits        `json:"credits"` // of the order
+	Cents     models.Cents          `json:"cents"`   // of the order
+	Currency  string                `json:"currency"`
+	Consent   *models.Consent       `json:"consent,omitempty"` // declared with the order
+	Moved     models.Credits        `json:"moved,omitempty"`   // by what the letter is about; negative when taken
+	Balance   models.Credits        `json:"balance,omitempty"` // after that
 }
 
 // LowBalanceReached are those of models.LetterLowBalance. The trigger letter_entries writes them.
@@ -49,17 +50,19 @@ type WithdrawalReceived struct {
 
 // InReview are those of models.LetterOperatorPurchase and models.LetterOperatorEvent.
 type InReview struct {
-	ID    string       `json:"id"`
-	Cause models.Cause `json:"cause"`
+	ID     string                `json:"id"`
+	Number models.PurchaseNumber `json:"number,omitempty"` // of a purchase
+	Cause  models.Cause          `json:"cause"`
 }
 
 // DisputeOpened are those of models.LetterOperatorDispute.
 type DisputeOpened struct {
-	ID         string       `json:"id"`
-	PurchaseID string       `json:"purchase_id"`
-	Cents      models.Cents `json:"cents"`
-	Currency   string       `json:"currency"`
-	DueBy      *time.Time   `json:"due_by"` // nil if Stripe has not said so
+	ID             string                `json:"id"`
+	PurchaseID     string                `json:"purchase_id"`
+	PurchaseNumber models.PurchaseNumber `json:"purchase_number,omitempty"`
+	Cents          models.Cents          `json:"cents"`
+	Currency       string                `json:"currency"`
+	DueBy          *time.Time            `json:"due_by"` // nil if Stripe has not said so
 }
 
 // WithdrawalDeclared are those of models.LetterOperatorWithdrawal.

@@ -81,6 +81,6 @@ func tellUnpaid(tx models.Tx, p models.Purchase) error {
 }
 
 func letterArgs(p models.Purchase) mail.Purchase {
-	return mail.Purchase{ID: p.ID.String(), OrderedAt: p.CreatedAt, Credits: p.Credits, Cents: p.AmountCents,
-		Currency: p.Currency, Consent: p.Consent}
+	return mail.Purchase{ID: p.ID.String(), Number: p.Number, OrderedAt: p.CreatedAt, Credits: p.Credits,
+		Cents: p.AmountCents, Currency: p.Currency, Consent: p.Consent}
 }

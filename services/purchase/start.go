@@ -218,10 +218,11 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 ) *stripe.CheckoutSessionParams {
 	back := s.AppURL + "/" + p.Locale + "/billing"
 	metadata := map[string]string{
-		"credits":        strconv.FormatInt(int64(p.Credits), 10),
-		"purchase_id":    p.ID.String(),
-		"userId":         strconv.FormatInt(p.UserID, 10),
-		stripeapi.TagKey: i.ID.String(),
+		"credits":         strconv.FormatInt(int64(p.Credits), 10),
+		"purchase_id":     p.ID.String(),
+		"purchase_number": p.Number.String(),
+		"userId":          strconv.FormatInt(p.UserID, 10),
+		stripeapi.TagKey:  i.ID.String(),
 	}
 	params := &stripe.CheckoutSessionParams{
 		Mode:     stripe.String(string(stripe.CheckoutSessionModePayment)),
@@ -245,7 +246,7 @@ func (s *Service) sessionParams(ctx context.Context, p models.Purchase, customer
 	s.Tax.apply(params, p.Locale)
 	text := s.describeOrder(params, p)
 	// The key covers every parameter that may change between two attempts: the customer, the tax settings and texts.
-	params.SetIdempotencyKey("checkout:tagged:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale) + text)
+	params.SetIdempotencyKey("checkout:numbered:" + p.ID.String() + ":" + customer + ":" + s.Tax.key(p.Locale) + text)
 	return params
 }
 

@@ -44,7 +44,8 @@ func (s *Service) List(
 	err = s.DB.WithContext(ctx).
 		Raw(`SELECT w.*, coalesce((SELECT sum(c.copies) FROM withdrawals c WHERE c.fold = w.fold AND c.fold <> ''
 				AND (c.handled_at IS NULL) = (w.handled_at IS NULL)), w.copies) AS declared,
-			EXISTS (SELECT FROM users u WHERE u.id = w.user_id AND u.email = w.email) AS own_address
+			EXISTS (SELECT FROM users u WHERE u.id = w.user_id AND u.email = w.email) AS own_address,
+			coalesce((SELECT number FROM purchases p WHERE p.id = w.purchase_id), 0) AS purchase_number
 		FROM withdrawals w WHERE `+where+` AND NOT EXISTS (SELECT FROM withdrawals first WHERE first.fold = w.fold AND first.fold <> ''
 			AND (first.handled_at IS NULL) = (w.handled_at IS NULL) AND (first.priority, first.received_at, first.id) < (w.priority, w.received_at, w.id))
 		ORDER BY (w.handled_at IS NOT NULL), w.priority, w.received_at, w.id LIMIT @limit`, args...).Scan(&rows).Error
@@ -87,8 +88,9 @@ func (s *Service) entitle(ctx context.Context, rows []models.ListedWithdrawal) e
 
 // OfUser lists up to limit declarations of a user, newest first.
 func (s *Service) OfUser(ctx context.Context, userID int64, limit int) (rows []models.ListedWithdrawal, err error) {
-	err = s.DB.WithContext(ctx).Raw(`SELECT * FROM withdrawals WHERE user_id = ? ORDER BY received_at DESC, id LIMIT ?`,
-		userID, limit).Scan(&rows).Error
+	err = s.DB.WithContext(ctx).Raw(`SELECT w.*, w.copies AS declared, coalesce(p.number, 0) AS purchase_number
+		FROM withdrawals w LEFT JOIN purchases p ON p.id = w.purchase_id WHERE w.user_id = ?
+		ORDER BY w.received_at DESC, w.id LIMIT ?`, userID, limit).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("withdrawals of user %d: %w", userID, err)
 	}

@@ -39,7 +39,7 @@ func operatorEvent(ctx context.Context, site Site, r mail.InReview) letter {
 
 // inReview says what is in review and why.
 func inReview(ctx context.Context, what string, r mail.InReview) []fact {
-	return []fact{{locales.T(ctx, "letter.fact.reason"), components.CauseText(ctx, r.Cause)}, {locales.T(ctx, what), r.ID}}
+	return []fact{{locales.T(ctx, "letter.fact.reason"), components.CauseText(ctx, r.Cause)}, {locales.T(ctx, what), numberOr(r.Number, r.ID)}}
 }
 
 func operatorDispute(ctx context.Context, site Site, d mail.DisputeOpened) letter {
@@ -51,7 +51,7 @@ func operatorDispute(ctx context.Context, site Site, d mail.DisputeOpened) lette
 	l.facts = []fact{
 		{locales.T(ctx, "letter.fact.due"), due},
 		{locales.T(ctx, "purchase_detail.amount"), components.Money(ctx, d.Cents, d.Currency)},
-		{locales.T(ctx, "purchase_detail.number"), d.PurchaseID},
+		{locales.T(ctx, "purchase_detail.number"), numberOr(d.PurchaseNumber, d.PurchaseID)},
 		{locales.T(ctx, "letter.fact.dispute"), d.ID},
 	}
 	return l

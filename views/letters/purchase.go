@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/resume-matcher/credits/locales"
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/legal"
 	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/views/components"
@@ -75,7 +76,7 @@ func ofPurchase(ctx context.Context, site Site, kind string, p mail.Purchase) le
 			{locales.T(ctx, "letter.fact.order"), locales.T(ctx, "letter.order", texts)},
 			{locales.T(ctx, "purchase_detail.amount"), amount},
 			{locales.T(ctx, "purchase_detail.ordered"), components.DateTime(ctx, p.OrderedAt)},
-			{locales.T(ctx, "purchase_detail.number"), p.ID},
+			{locales.T(ctx, "purchase_detail.number"), numberOr(p.Number, p.ID)},
 		},
 		action: &action{locales.T(ctx, "letter.purchase"), site.AppURL + "/" + locales.Code(ctx) + "/purchase/" + p.ID},
 	}
@@ -84,3 +85,11 @@ func ofPurchase(ctx context.Context, site Site, kind string, p mail.Purchase) le
 func balance(ctx context.Context, p mail.Purchase) fact {
 	return fact{locales.T(ctx, "letter.fact.balance"), components.CreditAmount(ctx, p.Balance)}
 }
+// numberOr names a purchase by its number or, in a letter without it, by its id.
+func numberOr(n models.PurchaseNumber, id string) string {
+	if n == 0 {
+		return id
+	}
+	return n.String()
+}
+

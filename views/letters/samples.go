@@ -44,11 +44,11 @@ var Samples = []Sample{
 	{"signed_in", models.LetterSignedIn, mail.Access{At: sampleTime, Device: "Firefox, Linux"}},
 	{"account_deleted", models.LetterAccountDeleted, mail.AccountDeleted{At: sampleTime, Retained: true,
 		Until: time.Date(2036, 12, 31, 0, 0, 0, 0, time.UTC), Refunds: []mail.Revenue{{Currency: "eur", Cents: 250}}}},
-	{"operator_purchase", models.LetterOperatorPurchase, mail.InReview{ID: samplePurchaseID, Cause: models.CauseAmount}},
+	{"operator_purchase", models.LetterOperatorPurchase, mail.InReview{ID: samplePurchaseID, Number: 1042, Cause: models.CauseAmount}},
 	{"operator_event", models.LetterOperatorEvent, mail.InReview{ID: "evt_1SX4cT2eZvKYlo2C",
 		Cause: models.CauseDisputeStatus.Of("odd")}},
 	{"operator_dispute", models.LetterOperatorDispute, mail.DisputeOpened{ID: "du_1SX4cT2eZvKYlo2C",
-		PurchaseID: samplePurchaseID, Cents: 2000, Currency: "eur"}},
+		PurchaseID: samplePurchaseID, PurchaseNumber: 1042, Cents: 2000, Currency: "eur"}},
 	{"operator_withdrawal", models.LetterOperatorWithdrawal, mail.WithdrawalDeclared{ID: samplePurchaseID,
 		ReceivedAt: sampleTime}},
 	{"operator_findings", models.LetterOperatorFindings, mail.FindingsFound{Findings: 3, Review: 1, FinishedAt: sampleTime}},
@@ -80,7 +80,7 @@ func (s Site) WriteSample(sample Sample, locale string) (mail.Content, error) {
 }
 
 func samplePurchase(moved, balance models.Credits) mail.Purchase {
-	return mail.Purchase{ID: samplePurchaseID,
+	return mail.Purchase{ID: samplePurchaseID, Number: 1042,
 		OrderedAt: sampleTime, Credits: 500, Cents: 2000, Currency: "eur", Moved: moved,
 		Balance: balance}
 }

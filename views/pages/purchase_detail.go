@@ -66,8 +66,8 @@ func nothingBooked(ctx context.Context, status models.PurchaseStatus) string {
 	return locales.T(ctx, "purchase_detail.none.heading")
 }
 
-// PurchaseTitle tells the tabs of several purchases apart: what was bought, and when.
+// PurchaseTitle tells the tabs of several purchases apart: the number, what was bought, and when.
 func PurchaseTitle(ctx context.Context, p models.Purchase) string {
-	return locales.T(ctx, "purchase_detail.document", locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
-		"at": components.DateTime(ctx, p.CreatedAt)})
+	return locales.T(ctx, "purchase_detail.document", locales.Args{"number": p.Number.String(),
+		"credits": components.CreditAmount(ctx, p.Credits), "at": components.DateTime(ctx, p.CreatedAt)})
 }

@@ -15,7 +15,7 @@ import (
 func ContractText(ctx context.Context, p models.Purchase) string {
 	return locales.T(ctx, "withdrawal.of_purchase", locales.Args{"credits": components.CreditAmount(ctx, p.Credits),
 		"amount": components.Money(ctx, p.AmountCents, p.Currency), "date": components.DateTime(ctx, p.CreatedAt),
-		"number": p.ID.String()})
+		"number": p.Number.String()})
 }
 
 // receivedFacts lists the declaration, each fact with its name.
@@ -43,8 +43,8 @@ func WithdrawalLetter(ctx context.Context, w models.ListedWithdrawal) string {
 	}
 	facts := receivedFacts(ctx, w.Withdrawal)
 	safe := [][2]string{facts[0], facts[len(facts)-1]}
-	if w.PurchaseID != nil {
-		safe = append(safe, [2]string{locales.T(ctx, "purchase_detail.number"), w.PurchaseID.String()})
+	if w.PurchaseNumber != 0 {
+		safe = append(safe, [2]string{locales.T(ctx, "purchase_detail.number"), w.PurchaseNumber.String()})
 	}
 	return confirmation(ctx, "withdrawal.received.letter", safe)
 }
