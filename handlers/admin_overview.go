@@ -20,10 +20,11 @@ const (
 	ascendingOrder = "up" // in the query string; descending is the default
 )
 
-// showAdmin is GET /{locale}/admin: figures, open work and users. A search lists users only.
+// showAdmin is GET /{locale}/admin: figures, open work and users. A search lists what it finds; an id that names one
+// thing leads there.
 func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	list, query, err := parseUserQuery(c)
-	if f := fault.Of(err); f != nil && f.Code == fault.Invalid && f.Field == "email" {
+	if f := fault.Of(err); f != nil && f.Code == fault.Invalid && f.Field == "q" {
 		list.Error = h.message(c.UserContext(), f)
 		return h.render(c, answers[f.Code].status, "admin.title",
 			pages.Admin(pages.AdminData{Locale: pageLocale(c), ReadOnly: readOnly(c), List: list}))
@@ -31,6 +32,14 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	hits, only, err := h.findHits(c, list.Query)
+	if err != nil {
+		return err
+	}
+	if only != "" {
+		return redirect(c, only)
+	}
+	list.Hits = hits
 	users, next, err := h.Admin.Users(c.UserContext(), query)
 	if err != nil {
 		return err
@@ -63,7 +72,7 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 
 // parseUserQuery parses the search from the query string. Together with fault.Invalid it still returns the form.
 func parseUserQuery(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
-	list := pages.UserList{Query: strings.TrimSpace(strings.ToValidUTF8(c.Query("email"), "\uFFFD")),
+	list := pages.UserList{Query: strings.TrimSpace(strings.ToValidUTF8(c.Query("q"), "\uFFFD")),
 		Sort: c.Query("sort"), Up: c.Query("order") == ascendingOrder}
 	list.Searched = list.Query != "" || list.Sort != "" || c.Query("after") != ""
 	query := admin.UserQuery{Text: list.Query, Order: admin.UserOrder(list.Sort), Ascending: list.Up, Limit: usersPerPage}
@@ -72,7 +81,7 @@ func parseUserQuery(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
 	}
 	if utf8.RuneCountInString(list.Query) > maxUserSearch {
 		list.Query = string([]rune(list.Query)[:maxUserSearch])
-		return list, query, fault.Field("email", fault.UserSearchLong)
+		return list, query, fault.Field("q", fault.UserSearchLong)
 	}
 	if after := c.Query("after"); after != "" {
 		key, id, ok := strings.Cut(after, ".")

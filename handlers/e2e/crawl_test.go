@@ -34,7 +34,7 @@ func TestCrawl(t *testing.T) {
 				c.t = t
 				from := []string{"/" + locale, "/" + locale + "/dev/components", "/" + locale + "/nothing"}
 				if role.name == "admin" { // search results
-					from = append(from, "/"+locale+"/admin?email=ada")
+					from = append(from, "/"+locale+"/admin?q=ada")
 				}
 				c.walk(from...)
 				if want := map[string]int{"guest": 5, "user": 8, "admin": 14}[role.name]; len(c.kinds) < want {

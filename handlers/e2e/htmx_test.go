@@ -21,7 +21,7 @@ func TestHTMX(t *testing.T) {
 	b.click("#pay")
 	b.waitForText("#balance", "100")
 
-	b.open("/en/admin?email=admin@example.com")
+	b.open("/en/admin?q=admin@example.com")
 	var page string
 	b.run("find the user's page", chromedp.Evaluate(
 		`document.querySelector('main a[href*="/admin/users/"]').getAttribute("href")`, &page))

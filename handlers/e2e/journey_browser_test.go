@@ -79,7 +79,7 @@ func (b *browser) journey(email string) {
 	b.click("#sign-in-oidc")
 	b.click("#demo-admin")
 	b.waitForText("#balance", "")
-	b.open("/" + b.locale + "/admin?email=" + strings.Split(email, "@")[0])
+	b.open("/" + b.locale + "/admin?q=" + strings.Split(email, "@")[0])
 	b.check("admin", "/admin")
 	b.click(`main a[href*="/admin/users/"]`)
 	b.fillGrant("25")

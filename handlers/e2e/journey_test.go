@@ -137,7 +137,7 @@ func journey(t *testing.T, s *site, locale, email string) {
 	admin := newVisitor(s, locale)
 	admin.t = t
 	admin.signIn("#demo-admin")
-	admin.open("/" + locale + "/admin?email=" + url.QueryEscape(strings.ToUpper(email)))
+	admin.open("/" + locale + "/admin?q=" + url.QueryEscape(strings.ToUpper(email)))
 	admin.click(`main a[href*="/admin/users/"]`)
 	grant := admin.form("#grant-submit", "credits", "25", "note", "Danke & bis bald")
 	twice := admin.form("#grant-submit", "credits", "25", "note", "Danke & bis bald")

@@ -27,7 +27,7 @@ func buyAndSpend(t *testing.T, s *site, locale, email string) (buyer, admin *vis
 // openPurchase searches a user as an admin and opens their newest purchase.
 func (v *visitor) openPurchase(email string) {
 	v.t.Helper()
-	v.open("/" + v.locale + "/admin?email=" + url.QueryEscape(email))
+	v.open("/" + v.locale + "/admin?q=" + url.QueryEscape(email))
 	v.click(`main a[href*="/admin/users/"]`)
 	v.click(`main a[href*="/admin/purchases/"]`)
 }

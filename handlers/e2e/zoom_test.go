@@ -22,7 +22,7 @@ func TestZoom(t *testing.T) {
 			t.Parallel()
 			buyer, admin := buyAndSpend(t, s, locale, "zoom."+locale+"@example.com")
 			purchase := strings.TrimPrefix(admin.at.Path, "/"+locale+"/admin")
-			admin.open("/" + locale + "/admin?email=zoom." + locale)
+			admin.open("/" + locale + "/admin?q=zoom." + locale)
 			user := strings.TrimPrefix(admin.find(`main a[href*="/admin/users/"]`).AttrOr("href", ""), "/"+locale)
 			for _, group := range []struct {
 				visitor *visitor

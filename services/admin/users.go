@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -34,7 +35,7 @@ var userKeys = map[UserOrder]string{
 
 // UserQuery filters and sorts users.
 type UserQuery struct {
-	Text      string // prefix of an address, or part of a name; empty matches every user
+	Text      string // part of an address or name; empty matches every user
 	Order     UserOrder
 	Ascending bool
 	After     UserCursor // last user of the previous page; zero for the first page
@@ -47,10 +48,32 @@ type UserCursor struct{ Key, ID int64 }
 // KnownOrder reports whether users can be sorted by o.
 func KnownOrder(o UserOrder) bool { return userKeys[o] != "" }
 
-// Users returns a page of users and the cursor of the next one, nil at the end. Text matches the prefix of an
-// address, as stored or as the provider spells it, and any part of a name.
+// MaxMatches is how many users a search finds by address or name, the newest; and as many by an address that a provider
+// spells differently.
+const MaxMatches = 1000
+
+// matchSQL selects the newest users with @needle in their address or name, or in an address that they sign in with. The
+// indexes users_search and identities_search have the runs of three characters of the same expressions. Of a run that
+// many users have, PostgreSQL reads the newest users instead, until it has found enough.
+var matchSQL = fmt.Sprintf(`u.id IN (
+	(SELECT id FROM users WHERE trigrams(%[1]s) @> trigrams(lower(@needle)) AND strpos(%[1]s, lower(@needle)) > 0 ORDER BY id DESC LIMIT %[3]d)
+	UNION (SELECT user_id FROM identities WHERE trigrams(%[2]s) @> trigrams(lower(@needle)) AND strpos(%[2]s, lower(@needle)) > 0
+		ORDER BY user_id DESC LIMIT %[3]d))`, `'  ' || lower(coalesce(email, '')) || '  ' || lower(name)`, `'  ' || lower(email)`, MaxMatches)
+
+// needleOf returns what to look for in the indexed texts, which begin with two spaces: one or two characters match the
+// beginning only.
+func needleOf(text string) string {
+	if utf8.RuneCountInString(text) < 3 {
+		return "  " + text
+	}
+	return text
+}
+
+// Users returns a page of users and the cursor of the next one, nil at the end. Text matches any part of an address, as
+// stored or as the provider spells it, and of a name; one or two characters match the beginning. The database's locale
+// decides which letters are equal but for their case. See MaxMatches.
 func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, *UserCursor, error) {
-	text := norm.NFC.String(strings.ToLower(strings.TrimSpace(q.Text)))
+	text := norm.NFC.String(strings.TrimSpace(q.Text))
 	if whole := address.Parse(text); whole != "" {
 		text = whole
 	}
@@ -61,10 +84,10 @@ func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, 
 	if q.Ascending {
 		compare, direction = ">", "ASC"
 	}
-	where, args := "true", []any{sql.Named("prefix", text), sql.Named("limit", q.Limit+1)}
+	where, args := "true", []any{sql.Named("needle", needleOf(text)), sql.Named("text", text),
+		sql.Named("limit", q.Limit+1)}
 	if text != "" {
-		where += ` AND (starts_with(u.email, @prefix) OR strpos(lower(u.name), @prefix) > 0
-			OR u.id IN (SELECT user_id FROM identities WHERE starts_with(email, @prefix)))`
+		where += ` AND ` + matchSQL
 	}
 	if q.After != (UserCursor{}) {
 		where += ` AND (` + key + `, u.id) ` + compare + ` (@after, @id)`
@@ -78,7 +101,7 @@ func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, 
 	var users []models.ListedUser
 	err := s.DB.WithContext(ctx).
 		Raw(`SELECT u.*, (SELECT coalesce(min(i.email), '') FROM identities i WHERE i.user_id = u.id
-				AND NOT i.email_verified AND i.email <> '' AND (u.email IS NULL OR @prefix <> '' AND starts_with(i.email, @prefix))) AS claimed,
+				AND NOT i.email_verified AND i.email <> '' AND (u.email IS NULL OR @text <> '' AND strpos(lower(i.email), lower(@text)) > 0)) AS claimed,
 			(SELECT p.created_at FROM purchases p WHERE p.user_id = u.id AND p.paid_at IS NOT NULL ORDER BY p.created_at DESC LIMIT 1) AS bought
 		FROM (SELECT u.*, `+key+` AS key FROM users u`+bought+` WHERE `+where+` ORDER BY key `+direction+`, u.id `+direction+` LIMIT @limit) u
 		ORDER BY u.key `+direction+`, u.id `+direction, args...).Scan(&users).Error

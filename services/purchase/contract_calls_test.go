@@ -96,6 +96,10 @@ var contract = map[string]func(*client.API) error{
 		_, err := api.CheckoutSessions.Get("cs_1", params)
 		return err
 	},
+	"Invoices.Get": func(api *client.API) error {
+		_, err := api.Invoices.Get("in_1", nil)
+		return err
+	},
 	"CheckoutSessions.List": func(api *client.API) error {
 		params := &stripe.CheckoutSessionListParams{Status: stripe.String("complete"),
 			CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1}}

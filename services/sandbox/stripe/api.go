@@ -56,6 +56,7 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/payment_intents", intents.params(), intents.serve},
 		{"GET /v1/payment_intents/{id}", nil, retrieve(kindIntent)},
 		{"GET /v1/charges/{id}", nil, retrieve(kindCharge)},
+		{"GET /v1/invoices/{id}", nil, retrieve(kindInvoice)},
 
 		{"GET /v1/tax/settings", nil, showTaxSettings},
 
