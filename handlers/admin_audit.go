@@ -24,6 +24,9 @@ func (h *Handler) showAudit(c *fiber.Ctx) error {
 		if err != nil {
 			return err
 		}
+		if data.People, err = h.Admin.Named(c.UserContext(), data.Entries); err != nil {
+			return err
+		}
 		if err := h.labelAudit(data.Entries); err != nil {
 			return err
 		}

@@ -43,5 +43,5 @@ func (h *Handler) dossier(c *fiber.Ctx) (pages.DossierData, error) {
 		return pages.DossierData{}, err
 	}
 	return pages.DossierData{AdminPurchaseData: h.purchaseData(c, d.PurchasePage), Letters: d.Letters,
-		Since: d.Since.Entries, More: d.Since.Next != 0, Audit: d.Audit, At: h.Purchase.Now()}, nil
+		Since: d.Since.Entries, More: d.Since.Next != 0, Audit: d.Audit, Known: d.Known, At: h.Purchase.Now()}, nil
 }

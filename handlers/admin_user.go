@@ -51,12 +51,13 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	}
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), page.User.ID)
 	data := pages.AdminUserData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c), User: page.User, Identities: page.Identities,
-		Purchases: page.Purchases,
-		Entries:   page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),
+		Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c), User: page.User,
+		Identities: page.Identities,
+		Purchases:  page.Purchases,
+		Entries:    page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),
 		Labels: map[models.Reason]string{}, Holds: page.Holds, Events: page.Events.Events, EventsOf: page.Events.Purchases,
 		Audit: page.Audit, Keys: page.Keys, Form: forms.grant, Access: h.accessData(page, forms.access),
-		Bounce: page.Bounce,
+		Bounce: page.Bounce, Open: page.Open, People: page.People,
 	}
 	data.Form.Key = randomKey()
 	if data.ReadOnly {

@@ -188,9 +188,10 @@ func TestAuditIsReadable(t *testing.T) {
 		Detail: detail, CreatedAt: noon},
 		{ID: 2, Actor: "unknown", Action: "something.new", Detail: json.RawMessage(`{"odd_name":1,"cents":5}`),
 			CreatedAt: noon}}
-	_, doc := document(t, samplePage("de"), pages.AdminAudit(pages.AdminAuditData{Locale: "de", Entries: entries}))
+	_, doc := document(t, samplePage("de"), pages.AdminAudit(pages.AdminAuditData{Locale: "de", Entries: entries,
+		People: map[int64]models.User{7: {ID: 7, Name: "Ada"}}}))
 	row := doc.Find("tbody tr").First().Text()
-	for _, want := range []string{"Geld erstattet", "Betrag20,42\u00a0€", "Begründungasked for", "Administrator 7"} {
+	for _, want := range []string{"Geld erstattet", "Betrag20,42\u00a0€", "Begründungasked for", "Administrator", "Ada"} {
 		if !strings.Contains(row, want) {
 			t.Errorf("entry = %s, want %q in it", row, want)
 		}

@@ -17,6 +17,7 @@ type Dossier struct {
 	Letters []models.Letter     // to the buyer about it, oldest first
 	Since   ledger.Page         // the buyer's entries since the order, newest first
 	Audit   []models.AuditEntry // what admins did about it, oldest first
+	Known   People              // whom Audit names
 }
 
 // Dossier reads the evidence about one purchase.
@@ -39,6 +40,9 @@ func (s *Service) Dossier(ctx context.Context, id string) (d Dossier, err error)
 		Scan(&d.Audit).Error
 	if err != nil {
 		return d, fmt.Errorf("audit entries about purchase %s: %w", id, err)
+	}
+	if d.Known, err = s.Named(ctx, d.Audit); err != nil {
+		return d, err
 	}
 	entries := &ledger.Service{DB: s.DB}
 	d.Since, err = entries.Search(ctx, d.UserID, 0, dossierEntries, ledger.Filter{From: d.CreatedAt})

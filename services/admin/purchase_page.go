@@ -16,6 +16,7 @@ type PurchasePage struct {
 	Events  []models.StripeEvent       // about its session and payment, oldest first
 	Entries []models.CreditTransaction // of every user who has had it, oldest first
 
+	People      People              // whom Entries and Requests name
 	Withdrawal  *models.Withdrawal  // the declaration about it; nil without one
 	Entitlement *models.Entitlement // of an open one
 }
@@ -37,6 +38,7 @@ func (s *Service) PurchasePage(ctx context.Context, id string) (PurchasePage, er
 			return
 		},
 		func() (err error) { p.Entries, err = (&ledger.Service{DB: s.DB}).OfPurchase(ctx, id, 0); return },
+		func() (err error) { p.People, err = s.namedIn(ctx, p); return },
 	} {
 		if err := read(); err != nil {
 			return PurchasePage{}, err

@@ -42,6 +42,8 @@ type UserPage struct {
 	Keys          []models.APIKey           // service keys that the user created
 	Bounce        *models.Bounce            // nil unless letters to the user come back
 	Withdrawals   []models.ListedWithdrawal // the newest that the user declared
+	Open          []models.OpenItem         // what has not ended, oldest first
+	People        People                    // whom Audit names
 }
 
 // UserPage reads the admin page of one user.
@@ -61,6 +63,8 @@ func (s *Service) UserPage(ctx context.Context, q UserPageQuery) (UserPage, erro
 		func() (err error) { p.Holds, err = entries.Uncharged(ctx, id); return },
 		func() (err error) { p.Events, err = s.Webhook.OfUser(ctx, id, recentRecords); return },
 		func() (err error) { p.Audit, err = s.AuditOf(ctx, id, recentRecords); return },
+		func() (err error) { p.People, err = s.Named(ctx, p.Audit); return },
+		func() (err error) { p.Open, err = s.openOf(ctx, id); return },
 		func() (err error) {
 			withdrawals := withdrawal.Service{DB: s.DB, Purchases: s.Purchase, Now: models.Now}
 			p.Withdrawals, err = withdrawals.OfUser(ctx, id, recentRecords)

@@ -190,9 +190,9 @@ func purchaseRequests(d AdminPurchaseData) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var12 string
-						templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(numbered(ctx, *r.ActorID))
+						templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(person(ctx, d.People, *r.ActorID))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_purchase_tables.templ`, Line: 34, Col: 108}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `pages/admin_purchase_tables.templ`, Line: 34, Col: 116}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 						if templ_7745c5c3_Err != nil {

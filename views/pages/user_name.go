@@ -13,15 +13,25 @@ func numbered(ctx context.Context, id int64) string {
 	return locales.T(ctx, "admin_user.unnamed", locales.Args{"id": strconv.FormatInt(id, 10)})
 }
 
-// userName names a user.
+// userName names a user: by name, by address or, if neither is known, by number.
 func userName(ctx context.Context, u models.User) string {
-	if u.DeletedAt != nil {
+	switch {
+	case u.DeletedAt != nil:
 		return locales.T(ctx, "admin_user.deleted_name", locales.Args{"id": strconv.FormatInt(u.ID, 10)})
-	}
-	if u.Name != "" {
+	case u.Name != "":
 		return u.Name
+	case u.Email != "":
+		return u.Email
 	}
 	return numbered(ctx, u.ID)
+}
+
+// person names a user by id, as they are known now. People lacks users who are erased.
+func person(ctx context.Context, people map[int64]models.User, id int64) string {
+	if u, ok := people[id]; ok {
+		return userName(ctx, u)
+	}
+	return numbered(ctx, id)
 }
 
 // UserTitle tells the tabs of several users apart.

@@ -1,0 +1,35 @@
+package models
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// OpenKind is the kind of something about a user that has not ended. Its texts are open_item.<kind>.
+type OpenKind string
+
+// The kinds. Open withdrawals are listed with what they entitle to.
+const (
+	OpenBank       OpenKind = "bank"        // a bank has not paid yet
+	OpenReview     OpenKind = "review"      // a payment waits for a decision
+	OpenRefundSend OpenKind = "refund_send" // Stripe has not answered a refund request
+	OpenRefund     OpenKind = "refund"      // a refund has not reached the buyer
+	OpenDispute    OpenKind = "dispute"     // a bank decides
+)
+
+// OpenKinds lists every kind. A test checks that each has a text.
+func OpenKinds() []OpenKind {
+	return []OpenKind{OpenBank, OpenReview, OpenRefundSend, OpenRefund, OpenDispute}
+}
+
+// OpenItem is something about a user's purchase that has not ended.
+type OpenItem struct {
+	Kind       OpenKind
+	PurchaseID uuid.UUID
+	Number     PurchaseNumber
+	Cents      Cents
+	Currency   string
+	Since      time.Time
+	Due        *time.Time // when it should have ended; nil if nobody knows
+}
