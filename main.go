@@ -255,6 +255,7 @@ func site(p *command.Program, proxies transport.Proxies) handlers.Site {
 		Dashboard:     p.Config.Dashboard(),
 		Mailbox:       p.Config.Mailbox,
 		Control:       p.Config.ResumeMatcher.Control,
+		Support:       p.Config.SupportEmail,
 		Documents:     p.Legal,
 		Legal:         handlers.Legal{Imprint: p.Config.ImprintURL, Terms: p.Config.TermsURL, Privacy: p.Config.PrivacyURL},
 		Texts:         p.Texts,

@@ -74,6 +74,7 @@ type Site struct {
 	Mailbox       string // URL of the sandbox's inbox; empty outside the sandbox
 	Dashboard     string // URL of the sandbox's payments; empty outside the sandbox
 	Control       string // URL of the Resume Matcher stand-in's control page; empty without the stand-in
+	Support       string // SUPPORT_EMAIL; empty: pages promise no help
 	Legal         Legal
 	Documents     legal.Library
 	ReturnOrigins []string          // that buyers may be sent back to

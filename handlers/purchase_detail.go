@@ -18,6 +18,7 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	aboutPurchase(c, page.Number)
 	// once, because the back button leads here
 	if page.PayURL != "" && c.Cookies(h.Sessions.cookieName(flashCookie)) == flashPaying {
 		c.Set("Refresh", "0; url="+page.PayURL)

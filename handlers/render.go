@@ -12,6 +12,7 @@ import (
 
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/components"
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
@@ -34,7 +35,8 @@ func (h *Handler) renderTitled(c *fiber.Ctx, status int, title string, content t
 		}
 	}
 	var body bytes.Buffer
-	if err := layouts.Base(page).Render(templ.WithChildren(c.UserContext(), content), &body); err != nil {
+	ctx := components.WithHelp(c.UserContext(), h.helpAddress(c, status))
+	if err := layouts.Base(page).Render(templ.WithChildren(ctx, content), &body); err != nil {
 		return fmt.Errorf("render %s: %w", title, err)
 	}
 	c.Vary("HX-Request", fiber.HeaderAcceptEncoding)

@@ -75,7 +75,7 @@ type Config struct {
 
 	SMTPURL      Secret `env:"SMTP_URL"`      // the mail server; empty: no letter is sent
 	MailFrom     string `env:"MAIL_FROM"`     // the sender of letters
-	SupportEmail string `env:"SUPPORT_EMAIL"` // for questions of users, in letters
+	SupportEmail string `env:"SUPPORT_EMAIL"` // for questions of users, linked on every page
 
 	ResumeMatcher ResumeMatcher `envPrefix:"RESUME_MATCHER_"`
 

@@ -160,3 +160,11 @@ func (l letter) text() string {
 	}
 	return strings.Join(append(blocks, "-- \n"+strings.Join(closing, "\n")), "\n\n") + "\n"
 }
+
+// withHelp appends a paragraph that asks the reader to write, where an address for questions exists.
+func (s Site) withHelp(paragraphs []string, ask string) []string {
+	if s.Support == "" {
+		return paragraphs
+	}
+	return append(paragraphs, ask)
+}

@@ -58,6 +58,9 @@ func debitFailed(ctx context.Context, site Site, p mail.Purchase) letter {
 func moved(kind string) func(ctx context.Context, site Site, p mail.Purchase) letter {
 	return func(ctx context.Context, site Site, p mail.Purchase) letter {
 		l := ofPurchase(ctx, site, kind, p)
+		if kind == "disputed" {
+			l.paragraphs = site.withHelp(l.paragraphs, locales.T(ctx, "letter.disputed.help"))
+		}
 		l.facts = append(l.facts, fact{locales.T(ctx, "letter.fact.moved"), components.SignedCredits(ctx, p.Moved)},
 			balance(ctx, p))
 		return l
@@ -82,9 +85,6 @@ func ofPurchase(ctx context.Context, site Site, kind string, p mail.Purchase) le
 	}
 }
 
-func balance(ctx context.Context, p mail.Purchase) fact {
-	return fact{locales.T(ctx, "letter.fact.balance"), components.CreditAmount(ctx, p.Balance)}
-}
 // numberOr names a purchase by its number or, in a letter without it, by its id.
 func numberOr(n models.PurchaseNumber, id string) string {
 	if n == 0 {
@@ -93,3 +93,6 @@ func numberOr(n models.PurchaseNumber, id string) string {
 	return n.String()
 }
 
+func balance(ctx context.Context, p mail.Purchase) fact {
+	return fact{locales.T(ctx, "letter.fact.balance"), components.CreditAmount(ctx, p.Balance)}
+}

@@ -14,11 +14,12 @@ func security(kind models.LetterKind) func(ctx context.Context, site Site, a mai
 	return func(ctx context.Context, site Site, a mail.Access) letter {
 		key := "letter." + string(kind)
 		l := letter{
-			subject:    locales.T(ctx, key+".subject"),
-			heading:    locales.T(ctx, key+".subject"),
-			paragraphs: []string{locales.T(ctx, key+".text"), locales.T(ctx, "letter.not_you")},
-			facts:      []fact{{locales.T(ctx, "letter.fact.at"), components.DateTime(ctx, a.At)}},
-			action:     &action{locales.T(ctx, "letter.account"), site.AppURL + "/" + locales.Code(ctx) + "/account"},
+			subject: locales.T(ctx, key+".subject"),
+			heading: locales.T(ctx, key+".subject"),
+			paragraphs: site.withHelp([]string{locales.T(ctx, key+".text"), locales.T(ctx, "letter.not_you")},
+				locales.T(ctx, "letter.not_you_help")),
+			facts:  []fact{{locales.T(ctx, "letter.fact.at"), components.DateTime(ctx, a.At)}},
+			action: &action{locales.T(ctx, "letter.account"), site.AppURL + "/" + locales.Code(ctx) + "/account"},
 		}
 		if a.Provider != "" {
 			l.facts = append(l.facts, fact{locales.T(ctx, "letter.fact.provider"), a.Provider})
