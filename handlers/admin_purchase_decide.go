@@ -29,6 +29,9 @@ func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 		if err = admin.CheckNote(form.Note); err == nil && kind == models.DecisionShare {
 			decision.Share, err = parseCents("share", form.Share, p.PaymentCurrency(), pageLocale(c))
 		}
+		if err == nil && kind == models.DecisionBook && !confirmed(c) {
+			return h.summarizeBook(c, p, decision)
+		}
 		if err == nil {
 			err = h.Admin.DecidePurchase(c.UserContext(), p.ID, decision)
 		}
@@ -41,6 +44,19 @@ func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 		}
 		return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), "decided_"+string(kind))
 	}
+}
+
+// summarizeBook shows the effect of booking a payment in review.
+func (h *Handler) summarizeBook(c *fiber.Ctx, p models.Purchase, d admin.Decision) error {
+	buyer, err := h.Admin.User(c.UserContext(), p.UserID)
+	if err != nil {
+		return err
+	}
+	credits := d.Credits
+	if p.OrderKnown() {
+		credits = p.Credits
+	}
+	return h.summarize(c, pages.BookSummary(c.UserContext(), p, buyer, max(credits, 0), d.Note))
 }
 
 // adminPurchasePath returns the admin page of a purchase.

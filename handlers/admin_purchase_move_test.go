@@ -18,7 +18,7 @@ func TestMovePurchase(t *testing.T) {
 	form := func(to, note string, more ...string) url.Values {
 		values := url.Values{"to": {to}, "note": {note}, "seen": {fmt.Sprint(f.users["owner"])}}
 		for _, name := range more {
-			values.Set(name, "move")
+			values.Set(name, "yes")
 		}
 		return values
 	}
@@ -33,11 +33,11 @@ func TestMovePurchase(t *testing.T) {
 		dbtest.CheckLedger(t, f.db)
 		return got
 	}
-	t.Run("previews the move without moving", func(t *testing.T) {
-		r := boss.post(path+"/move", form("EVE@example.org.", "", "preview"))
-		if r.status != 200 || !strings.Contains(r.body, `id="move-effect"`) ||
-			!strings.Contains(r.body, "500\u00a0credits would move") {
-			t.Errorf("status %d, want the effect of the move: %s", r.status, r.body)
+	t.Run("shows a summary without moving", func(t *testing.T) {
+		r := boss.post(path+"/move", form("EVE@example.org.", "mistyped"))
+		if r.status != 200 || !strings.Contains(r.body, "Move it with 500\u00a0credits") ||
+			balances() != [2]models.Credits{600, 100} {
+			t.Errorf("status %d, balances %v credits, want a summary of the move: %s", r.status, balances(), r.body)
 		}
 	})
 	t.Run("refuses invalid input and moves nothing", func(t *testing.T) {
@@ -64,7 +64,8 @@ func TestMovePurchase(t *testing.T) {
 	})
 	t.Run("moves once and shows it on every page", func(t *testing.T) {
 		for range 2 { // the form is sent twice
-			if r := boss.post(path+"/move", form(fmt.Sprintf("#%d", f.users["other"]), "mistyped address")); r.status != 303 {
+			r := boss.post(path+"/move", form(fmt.Sprintf("#%d", f.users["other"]), "mistyped address", "confirmed"))
+			if r.status != 303 {
 				t.Fatalf("status %d, want 303: %s", r.status, r.body)
 			}
 		}

@@ -30,7 +30,8 @@ func fillRefundForm(form pages.RefundForm, page admin.PurchasePage) pages.Refund
 	return form
 }
 
-// refundPurchase is POST /{locale}/admin/purchases/{id}/refund.
+// refundPurchase is POST /{locale}/admin/purchases/{id}/refund: it shows the effect of a refund and, once that is
+// confirmed, requests it.
 func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	p, err := h.Purchase.ByID(c.UserContext(), c.Params("id"))
 	if err != nil {
@@ -39,13 +40,29 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 	form := pages.RefundForm{Typed: formValue(c, "amount"), Note: formValue(c, "note")}
 	var request models.RefundRequest
 	if form.Cents, err = parseCents("amount", form.Typed, p.PaymentCurrency(), pageLocale(c)); err == nil {
-		request, err = h.Admin.Refund(c.UserContext(), admin.Refund{
+		refund := admin.Refund{
 			ActorID: currentUserID(c), PurchaseID: p.ID, Cents: form.Cents,
 			Seen:    models.Cents(parseDigits(formValue(c, "seen"))),
 			Waiting: formValue(c, "status") == string(models.PurchaseReview),
 			Note:    form.Note, Key: formValue(c, "idempotency_key"), RequestID: requestID(c),
-		})
+		}
+		if !confirmed(c) {
+			page, err := h.Admin.PreviewRefund(c.UserContext(), refund)
+			if err == nil {
+				return h.summarize(c, pages.RefundSummary(c.UserContext(), page.Purchase, page.User, fillRefundForm(form, page)))
+			}
+			return h.refundRefused(c, form, err)
+		}
+		request, err = h.Admin.Refund(c.UserContext(), refund)
 	}
+	if err != nil {
+		return h.refundRefused(c, form, err)
+	}
+	return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), h.refundFlash(c, request))
+}
+
+// refundRefused shows the form again with what is wrong; it returns every other error.
+func (h *Handler) refundRefused(c *fiber.Ctx, form pages.RefundForm, err error) error {
 	if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
 		form.Errors = errors
 		if fault.Of(err).Problem == fault.RefundedSince { // the typed amount no longer applies
@@ -53,10 +70,7 @@ func (h *Handler) refundPurchase(c *fiber.Ctx) error {
 		}
 		return h.renderAdminPurchase(c, status, purchaseForms{refund: form})
 	}
-	if err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), h.refundFlash(c, request))
+	return err
 }
 
 // refundFlash names the message for a refund's status: our own, or Stripe's once Stripe has created it.

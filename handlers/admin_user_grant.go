@@ -34,12 +34,22 @@ func parseGrant(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash st
 		RequestID: requestID(c)}, flash, err
 }
 
-// grantCredits is POST /{locale}/admin/users/{id}/grant: it grants credits or corrects a balance.
+// grantCredits is POST /{locale}/admin/users/{id}/grant: it shows the effect of a grant or correction and, once that is
+// confirmed, books it.
 func (h *Handler) grantCredits(c *fiber.Ctx) error {
 	form, grant, flash, err := parseGrant(c)
 	var posted ledger.Posted
-	if err == nil {
+	if err == nil && confirmed(c) {
 		posted, err = h.Admin.Grant(c.UserContext(), grant)
+	} else if err == nil {
+		var user models.User
+		var after models.Credits
+		if user, after, err = h.Admin.Preview(c.UserContext(), grant); err == nil {
+			err = admin.CheckNote(grant.Note)
+		}
+		if err == nil {
+			return h.summarize(c, pages.GrantSummary(c.UserContext(), user, grant.Delta, after, grant.Note))
+		}
 	}
 	if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {
 		form.Errors = errors
@@ -52,8 +62,8 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 		numberedFlash(flash, max(int64(posted.DeltaCredits), -int64(posted.DeltaCredits)), int64(posted.BalanceAfter)))
 }
 
-// previewGrant handles the same POST with a preview field: it validates the form and shows the resulting balance
-// without posting. An empty note is accepted unless the note itself is being checked.
+// previewGrant handles the same POST with a preview field, which the page sends while the admin types: it validates the
+// form and shows the resulting balance. An empty note is accepted unless the note itself is being checked.
 func (h *Handler) previewGrant(c *fiber.Ctx) error {
 	preview := formValue(c, "preview")
 	if preview == "" {
@@ -62,7 +72,7 @@ func (h *Handler) previewGrant(c *fiber.Ctx) error {
 	form, grant, _, wrong := parseGrant(c)
 	after := models.Credits(0)
 	if wrong == nil {
-		after, wrong = h.Admin.Preview(c.UserContext(), grant)
+		_, after, wrong = h.Admin.Preview(c.UserContext(), grant)
 	}
 	if wrong == nil {
 		form.After = &after

@@ -72,8 +72,16 @@ func (h *Handler) closeWithdrawal(c *fiber.Ctx) error {
 	return h.redirectWithFlash(c, localPath(c, "/admin/withdrawals"), "withdrawal_closed")
 }
 
-// refundWithdrawal is POST /{locale}/admin/withdrawals/{id}/refund: it refunds what the declaration entitles to.
+// refundWithdrawal is POST /{locale}/admin/withdrawals/{id}/refund: it shows what the declaration entitles to and, once
+// that is confirmed, refunds it.
 func (h *Handler) refundWithdrawal(c *fiber.Ctx) error {
+	if !confirmed(c) {
+		w, e, err := h.Withdrawal.Refundable(c.UserContext(), c.Params("id"))
+		if err != nil {
+			return h.redirectAfter(c, localPath(c, "/admin/withdrawals"), err, "")
+		}
+		return h.summarize(c, pages.WithdrawalSummary(c.UserContext(), w, e))
+	}
 	err := h.Withdrawal.Refund(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c))
 	return h.redirectAfter(c, localPath(c, "/admin/withdrawals"), err, "withdrawal_refunded")
 }

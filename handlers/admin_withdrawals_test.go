@@ -46,7 +46,11 @@ func TestAdminHandlesAWithdrawal(t *testing.T) {
 			t.Errorf("%s says %q about the withdrawal, want its sum", page, doc.Find("[data-entitlement]").Text())
 		}
 	}
-	if r := boss.post(action+"/refund", token); r.status != 303 {
+	if r := boss.post(action+"/refund", token); r.status != 200 || !strings.Contains(r.body, "20,00\u00a0€ erstatten") {
+		t.Fatalf("refund without a confirmation: status %d, want a summary", r.status)
+	}
+	confirmed := url.Values{"_csrf": token["_csrf"], "confirmed": {"yes"}}
+	if r := boss.post(action+"/refund", confirmed); r.status != 303 {
 		t.Fatalf("refund: status %d, want 303", r.status)
 	}
 	if _, doc := boss.open("/de/admin/withdrawals"); !strings.Contains(doc.Find("#content").Text(), "erstattet: 20,00") {

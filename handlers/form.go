@@ -27,6 +27,7 @@ func randomKey() string {
 
 // omittedFields are the fields that formAddress leaves out: they are valid once, or express consent.
 var omittedFields = map[string]bool{"_csrf": true, "idempotency_key": true, "seen": true, "sure": true, "offers": true,
+	"confirmed":           true,
 	"consent_early_start": true, "consent_compensation": true}
 
 // formAddress returns the page of the posted form with the typed values in its query string, so that the page can

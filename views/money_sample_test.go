@@ -64,9 +64,7 @@ func moneySamples(locale string) []sample {
 	refused.Form.Typed, refused.Form.Note, refused.Form.Errors = "x", hostile, map[string]string{"amount": "a",
 		"note": "b"}
 	moved, unmoved := adminPurchase(locale), adminPurchase(locale)
-	moved.Move = pages.MoveForm{To: "b\u043ess@example.com", Note: hostile,
-		Preview: &pages.MovePreview{To: models.User{ID: 9, Email: "b\u043ess@example.com"}, Credits: 250, FromAfter: -20,
-			ToAfter: 250}}
+	moved.Move = pages.MoveForm{To: "b\u043ess@example.com", Note: hostile}
 	moved.Entries = append(moved.Entries, models.CreditTransaction{ID: 99, UserID: 5, DeltaCredits: -250,
 		Reason: models.ReasonManual, CreatedAt: noon,
 		Meta: models.Meta{PurchaseID: buyID.String(), Counterpart: 7}})
@@ -88,8 +86,10 @@ func moneySamples(locale string) []sample {
 			URL: "/de/purchase?package=100", Buy: "Buy", Decline: "Later"}, "/"), []string{"offer", "buy", "later"}},
 		sample{"admin purchase, free", pages.AdminPurchase(free), []string{"no-refund"}},
 		sample{"admin purchase, refused", pages.AdminPurchase(refused), []string{"amount-error", "note-error"}},
-		sample{"admin purchase, about to move", pages.AdminPurchase(moved),
-			[]string{"move-effect", "move-to", "move-submit"}},
+		sample{"admin purchase, moved", pages.AdminPurchase(moved), []string{"move-to", "move-submit"}},
+		sample{"summary", pages.Summary(pages.SummaryData{Locale: locale, CSRF: "token", Heading: hostile, Final: true,
+			Facts: [][2]string{{"Who", hostile}}, Action: "/x", Fields: []pages.ResendField{{Name: "note", Value: hostile}},
+			Submit: hostile, Back: "/y"}), []string{"summary", "summary-final", "confirm", "summary-back"}},
 		sample{"admin purchase, not moved", pages.AdminPurchase(unmoved),
 			[]string{"move-to-error", "move-note-error", "move-error"}},
 		sample{"admin purchase, spent", pages.AdminPurchase(spent), []string{"amount", "rest"}},

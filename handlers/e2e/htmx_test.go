@@ -32,9 +32,11 @@ func TestHTMX(t *testing.T) {
 		b.setLatency(1500)
 		b.run("click", chromedp.Click("#grant-submit", chromedp.ByQuery))
 		b.waitUntil("progress is visible", shown("#progress"))
-		b.waitForText("#balance", "105")
+		b.waitForText("#confirm", "")
 		b.waitUntil("progress is hidden", `!`+shown("#progress"))
 		b.setLatency(0)
+		b.click("#confirm")
+		b.waitForText("#balance", "105")
 	})
 	t.Run("shows no progress for an immediate answer", func(t *testing.T) {
 		b := b.withTest(t)
@@ -43,7 +45,7 @@ func TestHTMX(t *testing.T) {
 			chromedp.Evaluate(`window.seen = 0; (function look() { if (`+shown("#progress")+
 				`) window.seen++; requestAnimationFrame(look) })()`, nil))
 		b.click("#grant-submit")
-		b.waitForText("#balance", "110")
+		b.waitForText("#confirm", "")
 		var quick bool
 		b.run("time the request",
 			chromedp.Evaluate(
@@ -52,13 +54,17 @@ func TestHTMX(t *testing.T) {
 		if !quick {
 			t.Error("progress was visible for an answer within 180 ms")
 		}
+		b.click("#confirm")
+		b.waitForText("#balance", "110")
 	})
 	t.Run("grants once when the button is pressed twice", func(t *testing.T) {
 		b := b.withTest(t)
 		b.openGrant(page)
+		b.click("#grant-submit")
+		b.waitForText("#confirm", "")
 		b.setLatency(300)
 		b.run("click twice",
-			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#grant-submit"))`, nil))
+			chromedp.Evaluate(`(button => { button.click(); button.click() })(document.querySelector("#confirm"))`, nil))
 		b.waitForText("#balance", "115")
 		b.setLatency(0)
 		b.open(page)
@@ -89,9 +95,11 @@ func TestHTMX(t *testing.T) {
 		b.setLatency(1000) // the field is validated 400 ms after the input, while the form is being sent
 		b.run("press Enter", chromedp.Evaluate(`document.querySelector("#credits").dispatchEvent(new Event("input", {bubbles: true}))`, nil),
 			chromedp.Focus("#grant-submit", chromedp.ByQuery), chromedp.KeyEvent(kb.Enter))
-		b.waitForText("#balance", "120")
-		b.waitUntil("the same button has the focus", `document.activeElement.id === "grant-submit"`)
+		b.waitForText("#confirm", "")
+		b.waitUntil("the summary has the focus", `document.activeElement.id === "content"`)
 		b.setLatency(0)
+		b.click("#confirm")
+		b.waitForText("#balance", "120")
 		b.waitForText("#flash p", "New balance: ")
 		b.run("scroll to the end", chromedp.Evaluate(`scrollTo(0, document.body.scrollHeight)`, nil))
 		b.waitUntil("the message is in the window", inWindow(`#flash .flash`))
@@ -104,8 +112,8 @@ func TestHTMX(t *testing.T) {
 		b.expectRefusals = true
 		defer func() { b.expectRefusals = false }()
 		b.openGrant(page)
-		b.run("clear the idempotency keys",
-			chromedp.Evaluate(`document.querySelectorAll("[name=idempotency_key]").forEach(e => e.value = "")`, nil),
+		b.run("clear the token",
+			chromedp.Evaluate(`document.body.removeAttribute("hx-headers"); document.querySelectorAll("[name=_csrf]").forEach(e => e.value = "")`, nil),
 			chromedp.ScrollIntoView("#grant-submit", chromedp.ByQuery), chromedp.Evaluate(`scrollTo(0, 300)`, nil))
 		b.click("#grant-submit")
 		b.waitForText(`#flash [role=alert]`, "")
@@ -123,6 +131,8 @@ func TestHTMX(t *testing.T) {
 		b.waitForText("#flash [role=alert]", "did not answer")
 		b.run("go online", network.EmulateNetworkConditions(false, 0, -1, -1))
 		b.click("#grant-submit")
+		b.waitForText("#confirm", "")
+		b.click("#confirm")
 		b.waitForText("#balance", "125")
 		b.clearConsole()
 	})

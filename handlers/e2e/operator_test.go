@@ -117,6 +117,9 @@ func TestOperatorInTheBrowser(t *testing.T) {
 			b.waitUntil("the field is no longer marked", `!document.querySelector("#credits").hasAttribute("aria-invalid")`)
 			b.run("type a reason", chromedp.SendKeys(`#note`, "Kulanz", chromedp.ByQuery))
 			b.click("#grant-submit")
+			b.waitForText("#confirm", "")
+			b.check("operator-grant-summary", page)
+			b.click("#confirm")
 			b.waitForText(`#flash [data-variant="success"]`, "")
 			b.check("operator-granted", page)
 
@@ -209,7 +212,7 @@ func testOperatorPages(t *testing.T, locale string) {
 		}
 		page := fmt.Sprintf("/%s/admin/users/%d", locale, user)
 		v.open(page)
-		v.submit("#grant-preview", "credits", "15", "note", "")
+		v.submit("#grant-submit", "credits", "15", "note", "", "preview", "credits")
 		if v.status != http.StatusOK || !strings.Contains(v.text("#credits-note"), "500") ||
 			v.text("#user-balance") != "485" || v.find("#credits").AttrOr("value", "") != "15" {
 			t.Errorf("preview: status %d, want 200 and the balance of 500 afterwards: %s", v.status, v.text("#grant"))
@@ -221,16 +224,16 @@ func testOperatorPages(t *testing.T, locale string) {
 			{"5", "sideways", "", "#direction-error"},
 			{"5", "grant", strings.Repeat("ü", 501), "#note-error"},
 		} {
-			for _, button := range []string{"#grant-preview", "#grant-submit"} {
+			for _, confirmed := range []string{"", "yes"} {
 				v.open(page)
 				note := c.note
-				if note == "" && button == "#grant-submit" {
+				if note == "" {
 					note = "<script>\u202e"
 				}
-				v.submit(button, "credits", c.credits, "direction", c.direction, "note", note)
+				v.submit("#grant-submit", "credits", c.credits, "direction", c.direction, "note", note, "confirmed", confirmed)
 				if v.status != http.StatusUnprocessableEntity || v.doc.Find(c.field).Length() != 1 ||
 					v.find("#note").Text() != note {
-					t.Errorf("%s with %.20q: status %d, want 422 and %s", button, c.credits, v.status, c.field)
+					t.Errorf("confirmed %q, with %.20q: status %d, want 422 and %s", confirmed, c.credits, v.status, c.field)
 				}
 			}
 		}

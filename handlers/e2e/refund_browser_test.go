@@ -47,6 +47,9 @@ func TestRefundInTheBrowser(t *testing.T) {
 				`document.querySelectorAll("#amount").length === 1 && !document.querySelector("#flash #amount")`)
 			b.check("admin-purchase-conflict", page)
 			b.refund("2")
+			b.waitForText("#confirm", "")
+			b.check("admin-refund-summary", page)
+			b.click("#confirm")
 			b.waitForText(`#flash [data-variant="success"]`, "")
 			b.check("admin-purchase-refunded", page)
 			b.click("#rest")
@@ -54,6 +57,8 @@ func TestRefundInTheBrowser(t *testing.T) {
 			b.check("admin-purchase-rest", page)
 			b.click("#refund-submit") // the browser requires the reason
 			b.refund("")
+			b.waitForText("#confirm", "")
+			b.click("#confirm")
 			b.waitForText("#no-refund", "")
 			b.check("admin-purchase-returned", page)
 

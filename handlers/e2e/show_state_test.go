@@ -30,6 +30,9 @@ func (v *visitor) showState(st pageState, ids *strings.Replacer) {
 	v.t.Helper()
 	address, typed := st.expand(v.locale, ids)
 	v.open(address)
+	if strings.HasSuffix(st.name, "-summary") {
+		typed = append(typed, "confirmed", "")
+	}
 	if st.button != "" {
 		v.submit(st.button, typed...)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +113,10 @@ func (v *visitor) submit(button string, typed ...string) {
 	v.show(v.form(button, typed...))
 }
 
-// form returns the request that submit sends.
+// summarized matches the actions of forms that show a summary first.
+var summarized = regexp.MustCompile(`/admin/.*/(grant|refund|move|book)$`)
+
+// form returns the request that submit sends: of a form that shows a summary, the one that the summary sends.
 func (v *visitor) form(button string, typed ...string) *http.Request {
 	v.t.Helper()
 	pressed := v.find(button)
@@ -144,7 +148,11 @@ func (v *visitor) form(button string, typed ...string) *http.Request {
 		cents, _ := strconv.Atoi(chosen.AttrOr("data-unit-cents", ""))
 		values.Set("total", strconv.Itoa(units*cents))
 	}
-	target, err := v.at.Parse(form.AttrOr("action", ""))
+	action := form.AttrOr("action", "")
+	if summarized.MatchString(action) && !slices.Contains(typed, "confirmed") {
+		values.Set("confirmed", "yes")
+	}
+	target, err := v.at.Parse(action)
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -96,20 +96,19 @@ func (s *Service) Grant(ctx context.Context, g Grant) (ledger.Posted, error) {
 	return posted, nil
 }
 
-// Preview returns the balance after a grant or correction, without booking it. It ignores the note.
+// Preview returns the user and their balance after a grant or correction, without booking it. It ignores the note.
 //
 // Units: credits. Errors: fault.Invalid for a wrong amount or a correction below zero; fault.NotFound.
-func (s *Service) Preview(ctx context.Context, g Grant) (models.Credits, error) {
-	user, err := s.User(ctx, g.UserID)
+func (s *Service) Preview(ctx context.Context, g Grant) (user models.User, after models.Credits, err error) {
+	user, err = s.User(ctx, g.UserID)
 	switch {
 	case err != nil:
-		return 0, err
 	case g.Delta == 0 || g.Delta > MaxCredits || g.Delta < -MaxCredits:
-		return 0, fault.Field("credits", fault.CreditsRange)
+		err = fault.Field("credits", fault.CreditsRange)
 	case g.Delta < 0 && user.Available()+g.Delta < 0:
-		return 0, fault.Field("credits", fault.BelowZero)
+		err = fault.Field("credits", fault.BelowZero)
 	}
-	return user.CreditsBalance + g.Delta, nil
+	return user, user.CreditsBalance + g.Delta, err
 }
 
 // CheckNote validates the reason of an admin's action.

@@ -81,7 +81,7 @@ func TestPreview(t *testing.T) {
 	for delta, want := range map[models.Credits]models.Credits{
 		25: 125, -100: 0, admin.MaxCredits: admin.MaxCredits + 100,
 	} {
-		if after, err := s.Preview(ctx, admin.Grant{UserID: ada.ID, Delta: delta}); err != nil || after != want {
+		if _, after, err := s.Preview(ctx, admin.Grant{UserID: ada.ID, Delta: delta}); err != nil || after != want {
 			t.Errorf("preview of %d = %d credits (%v), want %d", delta, after, err, want)
 		}
 	}
@@ -89,12 +89,12 @@ func TestPreview(t *testing.T) {
 		0: fault.CreditsRange, admin.MaxCredits + 1: fault.CreditsRange, -admin.MaxCredits - 1: fault.CreditsRange,
 		-101: fault.BelowZero,
 	} {
-		_, err := s.Preview(ctx, admin.Grant{UserID: ada.ID, Delta: delta})
+		_, _, err := s.Preview(ctx, admin.Grant{UserID: ada.ID, Delta: delta})
 		if fault.Of(err) == nil || fault.Of(err).Problem != want {
 			t.Errorf("preview of %d: error = %v, want %s", delta, err, want)
 		}
 	}
-	if _, err := s.Preview(ctx, admin.Grant{UserID: ada.ID + 1, Delta: 1}); !fault.Is(err, fault.NotFound) {
+	if _, _, err := s.Preview(ctx, admin.Grant{UserID: ada.ID + 1, Delta: 1}); !fault.Is(err, fault.NotFound) {
 		t.Errorf("preview for an unknown user: error = %v, want not found", err)
 	}
 	if user, err := s.User(ctx, ada.ID); err != nil || user.CreditsBalance != 100 {

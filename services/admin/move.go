@@ -25,18 +25,24 @@ type Move struct {
 
 // MovePreview is the effect that a move would have.
 type MovePreview struct {
-	To                 models.User
+	From, To           models.User
 	Credits            models.Credits // credits that would move
 	FromAfter, ToAfter models.Credits // balances after the move
 }
 
-// PreviewMove returns the effect of a move, without moving. It ignores the note.
+// PreviewMove returns the effect of a move, without moving.
 //
 // Units: credits. Errors: as Move.
 func (s *Service) PreviewMove(ctx context.Context, m Move) (MovePreview, error) {
-	p, err := s.Purchase.Detail(ctx, m.PurchaseID.String())
-	if err != nil {
+	if err := CheckNote(m.Note); err != nil {
 		return MovePreview{}, err
+	}
+	p, err := s.Purchase.Detail(ctx, m.PurchaseID.String())
+	switch {
+	case err != nil:
+		return MovePreview{}, err
+	case p.UserID != m.From:
+		return MovePreview{}, fault.Because(fault.Conflict, fault.MovedSince)
 	}
 	from, err := s.User(ctx, p.UserID)
 	if err != nil {
@@ -48,7 +54,7 @@ func (s *Service) PreviewMove(ctx context.Context, m Move) (MovePreview, error) 
 	}
 	credits, err := purchase.Movable(p.Purchase, from, to)
 	return MovePreview{
-		To: to, Credits: credits, FromAfter: from.CreditsBalance - credits, ToAfter: to.CreditsBalance + credits,
+		From: from, To: to, Credits: credits, FromAfter: from.CreditsBalance - credits, ToAfter: to.CreditsBalance + credits,
 	}, err
 }
 

@@ -58,6 +58,26 @@ func (s *Service) Refund(ctx context.Context, r Refund) (models.RefundRequest, e
 	return s.Purchase.SendRefundNow(ctx, request), nil
 }
 
+// PreviewRefund returns the purchase whose payment a refund would give back, without refunding it.
+//
+// Errors: as Refund, except for the key.
+func (s *Service) PreviewRefund(ctx context.Context, r Refund) (PurchasePage, error) {
+	if err := CheckNote(r.Note); err != nil {
+		return PurchasePage{}, err
+	}
+	p, err := s.PurchasePage(ctx, r.PurchaseID.String())
+	switch {
+	case err != nil:
+	case p.PaidAt == nil || p.PaymentIntentID == "":
+		err = fault.Because(fault.Conflict, fault.NothingPaid)
+	case p.Refunded != r.Seen:
+		err = fault.Because(fault.Conflict, fault.RefundedSince)
+	case r.Cents < 1 || r.Cents > p.Left():
+		err = fault.Field("amount", fault.RefundRange)
+	}
+	return p, err
+}
+
 func auditRefund(tx models.Tx, r Refund, p models.Purchase, request models.RefundRequest) error {
 	return models.AppendAudit(tx, models.AuditEvent{
 		ActorID: r.ActorID, Action: models.ActionPurchaseRefund, UserID: p.UserID, RequestID: r.RequestID,

@@ -30,6 +30,26 @@ func (s *Service) Refund(ctx context.Context, id string, actorID int64, requestI
 	return s.refund(ctx, w, models.AuditEvent{ActorID: actorID, RequestID: requestID})
 }
 
+// Refundable returns an open declaration and what Refund would refund.
+//
+// Errors: as Refund; fault.Conflict also when it is handled, or its refund requested.
+func (s *Service) Refundable(ctx context.Context, id string) (w models.Withdrawal, e models.Entitlement, err error) {
+	if w, err = s.Find(ctx, id); err != nil {
+		return w, e, err
+	}
+	if w.HandledAt != nil || w.PurchaseID == nil {
+		return w, e, errUnclear
+	}
+	d, err := (&purchase.Service{DB: s.DB}).Detail(ctx, w.PurchaseID.String())
+	if err != nil {
+		return w, e, err
+	}
+	if e = Entitle(w, d); !e.Clean() {
+		return w, e, errUnclear
+	}
+	return w, e, nil
+}
+
 // worker is the actor of refunds without a person.
 var worker = models.Actor{RequestID: "job"}
 

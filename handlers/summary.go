@@ -1,0 +1,23 @@
+package handlers
+
+import (
+	"slices"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/resume-matcher/credits/views/pages"
+)
+
+// confirmed reports whether an admin has seen the summary of the posted form and carries it out. A form that gives or
+// takes credits or money does nothing without it, so neither Enter in a field nor a stray click books.
+func confirmed(c *fiber.Ctx) bool { return formValue(c, "confirmed") == "yes" }
+
+// summarize sends the summary of the posted form, with the form in it.
+func (h *Handler) summarize(c *fiber.Ctx, s pages.SummaryData) error {
+	s.Locale, s.CSRF, s.Action, s.Back = pageLocale(c), currentVisitor(c).token, c.Path(), formAddress(c)
+	s.Fields = slices.DeleteFunc(resendForm(c).Fields, func(f pages.ResendField) bool {
+		return f.Name == "_csrf" || f.Name == "confirmed"
+	})
+	retargetContent(c)
+	return h.renderTitled(c, fiber.StatusOK, s.Heading, pages.Summary(s))
+}
