@@ -53,10 +53,12 @@ func TestUserPageSaysWhatIsOpen(t *testing.T) {
 	if err := f.db.Exec(`UPDATE users SET name = 'Grace' WHERE id = ?`, f.users["admin"]).Error; err != nil {
 		t.Fatal(err)
 	}
-	exec(`INSERT INTO audit_log (actor, actor_id, action, user_id) SELECT 'admin', id, 'credits.grant', ? FROM users WHERE name = 'Grace'`)
+	exec(`INSERT INTO audit_log (actor, actor_id, action, user_id, detail)
+		SELECT 'admin', u.id, 'purchase.refund', ?, jsonb_build_object('purchase_id', p.id)
+		FROM users u, purchases p WHERE u.name = 'Grace' AND p.number = 1001`)
 	_, doc = boss.open("/de/admin/audit")
 	row := doc.Find("table tbody tr").First().Text()
-	if !strings.Contains(row, "Grace") || !strings.Contains(row, "Test User") {
-		t.Errorf("audit entry says %q, want the names Grace and Test User", row)
+	if !strings.Contains(row, "Grace") || !strings.Contains(row, "Test User") || !strings.Contains(row, "RM-1001") {
+		t.Errorf("audit entry says %q, want the names Grace and Test User, and RM-1001", row)
 	}
 }

@@ -19,6 +19,8 @@ type AuditEntry struct {
 	RequestID string
 	Source    string // as Actor.Source; empty when no request caused the entry
 	CreatedAt time.Time
+
+	PurchaseNumber PurchaseNumber `gorm:"-"` // of the purchase in Detail; 0 unless a page has looked it up
 }
 
 // TableName is audit_log, in the singular.

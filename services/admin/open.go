@@ -3,8 +3,11 @@ package admin
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
 )
@@ -57,8 +60,11 @@ func (s *Service) people(ctx context.Context, ids []int64) (People, error) {
 	return known, nil
 }
 
-// Named reads the users whom audit entries name.
+// Named reads the users whom audit entries name, and fills in the numbers of purchases.
 func (s *Service) Named(ctx context.Context, entries []models.AuditEntry) (People, error) {
+	if err := s.numberPurchases(ctx, entries); err != nil {
+		return nil, err
+	}
 	var ids []int64
 	for _, e := range entries {
 		for _, id := range []*int64{e.ActorID, e.UserID} {
@@ -68,6 +74,35 @@ func (s *Service) Named(ctx context.Context, entries []models.AuditEntry) (Peopl
 		}
 	}
 	return s.people(ctx, ids)
+}
+
+// numberPurchases fills in the numbers of the purchases that audit entries are about.
+func (s *Service) numberPurchases(ctx context.Context, entries []models.AuditEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	about := make([]uuid.UUID, len(entries))
+	for i, e := range entries {
+		var detail struct {
+			PurchaseID string `json:"purchase_id"`
+		}
+		if json.Unmarshal(e.Detail, &detail) == nil {
+			about[i], _ = uuid.Parse(detail.PurchaseID) // the zero id, which no purchase has, without one
+		}
+	}
+	var numbered []models.Purchase
+	err := s.DB.WithContext(ctx).Raw(`SELECT id, number FROM purchases WHERE id IN ?`, about).Scan(&numbered).Error
+	if err != nil {
+		return fmt.Errorf("read numbers of purchases: %w", err)
+	}
+	for _, p := range numbered {
+		for i := range entries {
+			if about[i] == p.ID {
+				entries[i].PurchaseNumber = p.Number
+			}
+		}
+	}
+	return nil
 }
 
 // namedIn reads the users whom a purchase's refund requests and moves name.

@@ -63,6 +63,9 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 		}
 		if id, err := uuid.Parse(plain); err == nil && name == "purchase_id" {
 			fact.href = adminPurchasePath(locale, id)
+			if e.PurchaseNumber != 0 {
+				fact.value = e.PurchaseNumber.String()
+			}
 		}
 		facts = append(facts, fact)
 	}
