@@ -72,12 +72,12 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 
 	v.open("/" + locale + "/account")
 	v.click("#delete")
-	v.find("#lapses")
+	v.find("#refundable")
 	v.submit("#delete-account")
 	if v.status != 422 || v.text("#sure-error") == "" {
 		t.Fatalf("unconfirmed deletion: status %d, want 422 with an error", v.status)
 	}
-	v.submit("#delete-account", "sure", "yes")
+	v.submit("#delete-account", "sure", "yes", "refund", "no")
 	if v.at.Path != "/"+locale || v.doc.Find("#balance").Length() != 0 || v.text("#flash") == "" {
 		t.Fatalf("deletion leads to %s (status %d), want the signed-out landing page", v.at, v.status)
 	}

@@ -19,9 +19,9 @@ func TestKeysByAnAdmin(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ADMIN_EMAILS=admin@example.com,second@example.com")
 	for _, c := range []struct{ locale, empty, nameless, limit, shown, valid, done, audit string }{
-		{"en", "No keys yet", "1 to 80\u00a0characters", "60\u00a0calls per minute", "already been shown", "Valid",
+		{"en", "No keys yet", "1 to 80 characters", "60 calls per minute", "already been shown", "Valid",
 			"The key has been revoked.", "Service key revoked"},
-		{"de", "Gesperrt", "1 bis 80\u00a0Zeichen", "60\u00a0Aufrufe pro Minute", "schon einmal angezeigt", "Gültig",
+		{"de", "Gesperrt", "1 bis 80 Zeichen", "60 Aufrufe pro Minute", "schon einmal angezeigt", "Gültig",
 			"Der Schlüssel wurde gesperrt.", "API-Schlüssel gesperrt"},
 	} {
 		t.Run("in "+c.locale, func(t *testing.T) {
