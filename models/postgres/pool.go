@@ -24,7 +24,8 @@ import (
 //     more after growAfter.
 type pool struct {
 	*sql.DB
-	size int // the most connections; fewer while the server is full
+	size   int  // the most connections; fewer while the server is full
+	pooled bool // they lead to a transaction pooler
 }
 
 const (
@@ -33,7 +34,7 @@ const (
 	fullTimeout = 10 * time.Second // work that is refused a connection after so long is not tried again
 )
 
-func openPool(cfg *pgx.ConnConfig, size int) pool {
+func openPool(cfg *pgx.ConnConfig, size int, pooled bool) pool {
 	const noticed = "schema changes noticed" // by this connection
 	var changes atomic.Int64                 // noticed by the pool
 	onError := cfg.OnPgError
@@ -66,7 +67,7 @@ func openPool(cfg *pgx.ConnConfig, size int) pool {
 			return p.IdleDuration > time.Second
 		}))
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	p := pool{db, size}
+	p := pool{db, size, pooled}
 	p.grow()
 	return p
 }
@@ -133,11 +134,6 @@ func (p pool) grow() {
 
 // GetDBConn returns the pool to callers of gorm.DB.DB.
 func (p pool) GetDBConn() (*sql.DB, error) { return p.DB, nil }
-
-// BeginTx is that of sql.DB, for GORM.
-func (p pool) BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
-	return retried(ctx, p, func() (*sql.Tx, error) { return p.DB.BeginTx(ctx, o) })
-}
 
 // ExecContext is that of sql.DB, for GORM.
 func (p pool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

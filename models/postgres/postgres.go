@@ -58,7 +58,7 @@ func open(address string, connections int, log *slog.Logger, slow time.Duration)
 	}
 	active := &activity{}
 	cfg.Tracer = slowTracer{log, slow, active}
-	pool := openPool(cfg, cmp.Or(connections, maxConnections()))
+	pool := openPool(cfg, cmp.Or(connections, maxConnections()), pooled)
 	db, err := gorm.Open(dialector{driver.Dialector{Config: &driver.Config{Conn: pool}}}, &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
@@ -69,7 +69,7 @@ func open(address string, connections int, log *slog.Logger, slow time.Duration)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return db.Set(pooledKey, pooled).Set(activityKey, active).Session(&gorm.Session{}), nil
+	return db.Set(activityKey, active).Session(&gorm.Session{}), nil
 }
 
 // Close closes every connection of db.
@@ -100,7 +100,10 @@ var timeLimits = map[string]string{
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-const pooledKey = "credits:pooled"
+// localTimeouts sets for one transaction the limits that a direct connection sets at startup.
+var localTimeouts = `SELECT set_config('lock_timeout', '` + milliseconds(lockTimeout) + `', true),
+	set_config('statement_timeout', '` + milliseconds(statementTimeout) + `', true),
+	set_config('idle_in_transaction_session_timeout', '` + milliseconds(idleInTxTimeout) + `', true)`
 
 // Transaction runs fn in a transaction and commits it if fn returns nil. It retries after a deadlock, a serialization
 // failure or a change of the schema, three attempts in all, so fn must have no effects outside the database.
@@ -112,11 +115,6 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) 
 	for attempt := range txAttempts {
 		committing := false
 		err = db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-			if pooled, _ := db.Get(pooledKey); pooled == true {
-				if err := setLocalTimeouts(tx); err != nil {
-					return err
-				}
-			}
 			err := fn(models.Tx{DB: tx})
 			committing = err == nil
 			return err
@@ -124,7 +122,7 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) 
 		if committing && unanswered(err) {
 			return &UnknownError{err}
 		}
-		if !worthRetrying(err) {
+		if !worthRetrying(err) && (!unsent(err) || ctx.Err() != nil) {
 			return err
 		}
 		pause := time.Duration(rand.IntN(20*(attempt+1))+5) * time.Millisecond //nolint:gosec // not a secret
@@ -137,25 +135,11 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) 
 	return err
 }
 
-// Snapshot starts a read-only transaction that sees the database as of now. The caller ends it with Rollback.
+// Snapshot starts a read-only transaction that sees the database as of its first statement. The caller ends it with
+// Rollback.
 func Snapshot(ctx context.Context, db *gorm.DB) (*gorm.DB, error) {
 	tx := db.WithContext(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if tx.Error != nil {
-		return nil, tx.Error
-	}
-	if pooled, _ := db.Get(pooledKey); pooled == true {
-		if err := setLocalTimeouts(tx); err != nil {
-			tx.Rollback()
-			return nil, err
-		}
-	}
-	return tx, nil
-}
-
-// setLocalTimeouts sets for one transaction the limits that a direct connection sets at startup.
-func setLocalTimeouts(tx *gorm.DB) error {
-	return tx.Exec(`SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true),
-		set_config('idle_in_transaction_session_timeout', ?, true)`, milliseconds(lockTimeout), milliseconds(statementTimeout), milliseconds(idleInTxTimeout)).Error
+	return tx, tx.Error
 }
 
 // LimitStatements bounds every further statement of a transaction, whatever it waits for.

@@ -1,0 +1,145 @@
+package postgres_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
+)
+
+// thing is a row of the tests' table.
+type thing struct {
+	ID       int64
+	MadeAt   *time.Time
+	LongName string
+}
+
+func storeThing(id int64) postgres.Statement {
+	return postgres.Statement{SQL: `INSERT INTO things (id, long_name) VALUES (@id, @name)`,
+		Args: []any{map[string]any{"id": id, "name": "thing"}}}
+}
+
+func readThings(into *[]thing) postgres.Statement {
+	return postgres.Statement{SQL: `SELECT id, made_at, long_name FROM things WHERE id > ? ORDER BY id`, Args: []any{0},
+		Read: postgres.All(into)}
+}
+
+// ways open a database directly and through a pooler.
+func ways(t *testing.T) map[string]*gorm.DB {
+	t.Helper()
+	direct := dbtest.URL(t)
+	db := open(t, direct)
+	if err := db.Exec(`CREATE TABLE things (id bigint PRIMARY KEY, made_at timestamptz, long_name text NOT NULL)`).
+		Error; err != nil {
+		t.Fatal(err)
+	}
+	return map[string]*gorm.DB{"directly": db, "through a pooler": open(t, dbtest.Pooler(t, direct)+"&pgbouncer=true")}
+}
+
+func TestPipeline(t *testing.T) {
+	t.Parallel()
+	for way, db := range ways(t) {
+		db.Exec(`DELETE FROM things`)
+		var before, after []thing
+		var count []int64
+		err := postgres.Pipeline(db, readThings(&before), storeThing(1), storeThing(2), readThings(&after),
+			postgres.Statement{SQL: `SELECT count(*) FROM things`, Read: postgres.Values(&count)})
+		if want := []thing{{ID: 1, LongName: "thing"}, {ID: 2, LongName: "thing"}}; err != nil || len(before) != 0 ||
+			!slices.Equal(after, want) || !slices.Equal(count, []int64{2}) {
+			t.Errorf("%s: read %v, then %v and count %v, %v; want none, then %v and 2", way, before, after, count, err, want)
+		}
+		var refusal *pgconn.PgError
+		err = postgres.Pipeline(db, storeThing(3), storeThing(3), storeThing(4))
+		if n := things(t, db); n != 2 || !errors.Is(err, gorm.ErrDuplicatedKey) && !errors.As(err, &refusal) {
+			t.Errorf("%s: after a refusal %d things, %v; want 2 and the database's error", way, n, err)
+		}
+	}
+}
+
+// A pipeline joins the transaction that it is given: it begins it, sees its rows and its locks, and is undone with it.
+func TestPipelineJoinsItsTransaction(t *testing.T) {
+	t.Parallel()
+	own := errors.New("own error")
+	for way, db := range ways(t) {
+		for name, c := range map[string]struct {
+			run  func(tx models.Tx) error
+			want int64
+		}{
+			"first": {func(tx models.Tx) error {
+				return errors.Join(postgres.Pipeline(tx.DB, storeThing(1)), tx.Exec(`INSERT INTO things VALUES (2, NULL, '')`).Error)
+			}, 2},
+			"last": {func(tx models.Tx) error {
+				var seen []thing
+				err := tx.Exec(`INSERT INTO things VALUES (1, NULL, '')`).Error
+				err = errors.Join(err, postgres.Pipeline(tx.DB, storeThing(2), readThings(&seen)))
+				if len(seen) != 2 {
+					t.Errorf("%s: saw %d things, want 2", way, len(seen))
+				}
+				return err
+			}, 2},
+			"and undone": {func(tx models.Tx) error {
+				return errors.Join(postgres.Pipeline(tx.DB, storeThing(1)), own)
+			}, 0},
+			"nested, and undone alone": {func(tx models.Tx) error {
+				err := postgres.Pipeline(tx.DB, storeThing(1))
+				inner := postgres.Transaction(t.Context(), tx.DB, func(tx models.Tx) error {
+					return errors.Join(postgres.Pipeline(tx.DB, storeThing(2)), own)
+				})
+				if !errors.Is(inner, own) {
+					err = errors.Join(err, inner)
+				}
+				return errors.Join(err, postgres.Pipeline(tx.DB, storeThing(3)))
+			}, 2},
+			"refused": {func(tx models.Tx) error {
+				return postgres.Pipeline(tx.DB, storeThing(1), storeThing(1))
+			}, 0},
+			"refused, and not noticed": {func(tx models.Tx) error {
+				_ = postgres.Pipeline(tx.DB, postgres.Statement{SQL: `SELECT nothing`})
+				_ = tx.Exec(`INSERT INTO things VALUES (1, NULL, '')`).Error
+				return nil
+			}, 0},
+		} {
+			db.Exec(`DELETE FROM things`)
+			err := postgres.Transaction(t.Context(), db, c.run)
+			if n := things(t, db); n != c.want || (err == nil) != (c.want > 0) {
+				t.Errorf("%s, %s: %d things, %v; want %d", way, name, n, err, c.want)
+			}
+		}
+	}
+}
+
+// Twenty transactions add one to what they have locked.
+func TestPipelineKeepsItsLocks(t *testing.T) {
+	t.Parallel()
+	for way, db := range ways(t) {
+		if err := db.Exec(`DELETE FROM things`).Exec(`INSERT INTO things VALUES (1, NULL, '')`).Error; err != nil {
+			t.Fatal(err)
+		}
+		dbtest.Concurrently(20, func(int) {
+			err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
+				var locked []int64
+				err := postgres.Pipeline(tx.DB,
+					postgres.Statement{SQL: `SELECT id FROM things FOR UPDATE`},
+					postgres.Statement{SQL: `SELECT length(long_name) FROM things`, Read: postgres.Values(&locked)})
+				if err != nil {
+					return err
+				}
+				return tx.Exec(`UPDATE things SET long_name = repeat('x', ?)`, locked[0]+1).Error
+			})
+			if err != nil {
+				t.Errorf("%s: %v", way, err)
+			}
+		})
+		var n int
+		if err := db.Raw(`SELECT length(long_name) FROM things`).Scan(&n).Error; err != nil || n != 20 {
+			t.Errorf("%s: counted to %d, %v; want 20", way, n, err)
+		}
+	}
+}
