@@ -51,6 +51,9 @@ var (
 	commit  string
 )
 
+// pricesShown is how long pages may show prices that another server has changed.
+const pricesShown = 5 * time.Second
+
 func main() {
 	stdlog.SetOutput(io.Discard) // net/http logs bytes of answers without a request; we log with slog
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -140,13 +143,15 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		return nil, nil, err
 	}
 	prices := p.Catalog(buy)
+	spends := &spend.Service{DB: db, Log: p.Log}
+	prices.Shown.Life, spends.Shown.Life = pricesShown, pricesShown
 	if err := p.PreparePrices(ctx, prices); err != nil {
 		return nil, nil, err
 	}
 	withdrawals := &withdrawal.Service{DB: db, Purchases: buy, Automatic: p.Config.WithdrawalAutoRefund, Now: models.Now,
 		Log: p.Log}
-	accounts := &account.Service{DB: db, Purchase: buy, Withdrawal: withdrawals, Now: models.Now, Log: p.Log,
-		Shared: p.Config.ResumeMatcher.Household()}
+	accounts := &account.Service{DB: db, Purchase: buy, Catalog: prices, Spend: spends, Withdrawal: withdrawals,
+		Now: models.Now, Log: p.Log, Shared: p.Config.ResumeMatcher.Household()}
 	signIn, err := p.SignIn(ctx, db, secrets, accounts.Claim)
 	if err != nil {
 		return nil, nil, err
@@ -165,10 +170,10 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Withdrawal: withdrawals,
 		Account:    accounts,
 		Reconcile:  &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
-		Spend:      &spend.Service{DB: db, Log: p.Log},
+		Spend:      spends,
 		Ledger:     &ledger.Service{DB: db},
 		Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys,
-			Log: p.Log},
+			PricesChanged: func() { prices.Shown.Forget(); spends.Shown.Forget() }, Log: p.Log},
 		Webhook:  events,
 		Outbound: p.Outbound(db, secrets),
 	}

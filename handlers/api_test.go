@@ -59,15 +59,15 @@ func newFixture(t testing.TB) *fixture {
 	}
 	limits := limit.New(db, nil)
 	withdrawals := &withdrawal.Service{DB: db, Now: models.Now, Log: quiet}
+	prices, spends := &catalog.Service{DB: db, Log: quiet}, &spend.Service{DB: db, Log: quiet}
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
 		Sessions: NewSessions(signIn.Sessions(), testSecrets, false), Auth: signIn,
 		Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
-		Catalog: &catalog.Service{DB: db, Log: quiet},
-		Ledger:  &ledger.Service{DB: db}, Spend: &spend.Service{DB: db, Log: quiet},
+		Catalog: prices, Ledger: &ledger.Service{DB: db}, Spend: spends,
 		Admin: &admin.Service{DB: db, Log: quiet},
 		Account: &account.Service{DB: db, Purchase: &purchase.Service{DB: db, Now: models.Now, Log: quiet},
-			Withdrawal: withdrawals, Now: models.Now, Log: quiet},
+			Catalog: prices, Spend: spends, Withdrawal: withdrawals, Now: models.Now, Log: quiet},
 		Withdrawal: withdrawals,
 		Reconcile:  &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
 		Mail:       &mail.Service{DB: db, Now: models.Now, Log: quiet},
@@ -90,7 +90,7 @@ func (f *fixture) sell() {
 	f.handler.Purchase = &purchase.Service{DB: f.db, Stripe: stripeapi.New(key, server.URL()), AppURL: "http://localhost",
 		Now: models.Now, Log: quiet}
 	f.handler.Withdrawal.Purchases, f.handler.Account.Purchase = f.handler.Purchase, f.handler.Purchase
-	f.handler.Catalog = &catalog.Service{DB: f.db, Stripe: f.handler.Purchase.Stripe, Log: quiet}
+	f.handler.Catalog.Stripe = f.handler.Purchase.Stripe
 	if _, err := f.handler.Catalog.Sync(context.Background()); err != nil {
 		f.t.Fatal(err)
 	}

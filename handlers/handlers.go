@@ -4,6 +4,7 @@ package handlers
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/resume-matcher/credits/handlers/transport"
@@ -58,6 +59,7 @@ type Handler struct {
 	outage          atomic.Int64 // requests that failed since the database stopped answering
 	bodies, uploads *transport.Budget
 	pages           []string // route patterns of the pages, for returnTo
+	landings        sync.Map // landing by language
 }
 
 // Legal holds the URLs of the legally required pages (imprint, terms, privacy), linked in the footer.

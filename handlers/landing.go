@@ -1,28 +1,65 @@
 package handlers
 
 import (
+	"context"
+	"strings"
+
+	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showLanding is GET /{locale}.
+// showLanding is GET /{locale}. Guests get the page as it was rendered for the first of them since a price has changed.
 func (h *Handler) showLanding(c *fiber.Ctx) error {
 	offers, err := h.Catalog.Offers(c.UserContext())
 	if err != nil {
 		return err
 	}
-	prices, err := h.Spend.Features(c.UserContext())
+	prices, err := h.Spend.AllFeatures(c.UserContext())
 	if err != nil {
 		return err
 	}
-	data := pages.LandingData{Locale: pageLocale(c), Packages: offers, Features: features(c, prices, 0),
-		SmallBusiness: h.Site.SmallBusiness}
-	if v := currentVisitor(c); v.account != nil {
-		data.User = &v.account.User
+	guest := currentVisitor(c).account == nil
+	kept, _ := h.landings.Load(pageLocale(c))
+	if l, ok := kept.(landing); ok && guest && l.shows(offers, prices) {
+		return h.render(c, fiber.StatusOK, "landing.title", l.content)
 	}
-	return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
+	data := pages.LandingData{Locale: pageLocale(c), Packages: offers, Features: features(c, spend.Active(prices), 0),
+		SmallBusiness: h.Site.SmallBusiness}
+	if !guest {
+		data.User = &currentVisitor(c).account.User
+		return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
+	}
+	content, err := rendered(c.UserContext(), pages.Landing(data))
+	if err != nil {
+		return err
+	}
+	h.landings.Store(pageLocale(c), landing{offers, prices, content})
+	return h.render(c, fiber.StatusOK, "landing.title", content)
+}
+
+// landing is the start page for guests in one language, with the prices that it shows.
+type landing struct {
+	offers  []models.Offer
+	prices  []models.FeaturePrice
+	content templ.Component
+}
+
+// shows reports whether these are the page's prices: the same results, which the services have kept since.
+func (l landing) shows(offers []models.Offer, prices []models.FeaturePrice) bool {
+	return same(l.offers, offers) && same(l.prices, prices)
+}
+
+func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
+// rendered returns a component that writes what content writes now, in the language of ctx.
+func rendered(ctx context.Context, content templ.Component) (templ.Component, error) {
+	var html strings.Builder
+	err := content.Render(ctx, &html)
+	return templ.Raw(html.String()), err
 }
 
 // features returns what the page shows of each feature, and how often the available credits pay for it.

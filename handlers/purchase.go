@@ -23,7 +23,11 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 	if err != nil {
 		return err
 	}
-	offers, err := h.Catalog.Offers(c.UserContext())
+	read := h.Catalog.Offers
+	if status != fiber.StatusOK { // the order was refused, perhaps because a price has changed
+		read = h.Catalog.CurrentOffers
+	}
+	offers, err := read(c.UserContext())
 	if err != nil {
 		return err
 	}

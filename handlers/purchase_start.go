@@ -61,7 +61,7 @@ func (h *Handler) totalChanged(c *fiber.Ctx, priceID, quantity string) (bool, er
 	if shown == "" || units == 0 {
 		return false, nil
 	}
-	offers, err := h.Catalog.Offers(c.UserContext())
+	offers, err := h.Catalog.CurrentOffers(c.UserContext())
 	if err != nil {
 		return false, err
 	}

@@ -8,15 +8,19 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
 // Service deletes, erases and removes accounts.
 type Service struct {
 	DB         *gorm.DB
-	Purchase   *purchase.Service   // refunds, and deletes the account's customers at Stripe
+	Purchase   *purchase.Service // refunds, and deletes the account's customers at Stripe
+	Catalog    *catalog.Service  // of the billing page, as Spend is
+	Spend      *spend.Service
 	Withdrawal *withdrawal.Service // receives the declarations of users who delete their accounts
 	Shared     bool                // the data in Resume Matcher belong to all users, so a deletion leaves them
 	Now        func() time.Time

@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/ledger"
-	"github.com/resume-matcher/credits/services/spend"
 )
 
 const (
@@ -46,10 +44,10 @@ func (s *Service) BillingPage(ctx context.Context, q BillingQuery) (BillingPage,
 			return err
 		},
 		func() (err error) { p.Usage, err = entries.Usage(ctx, id, q.Now, usageDays); return },
-		func() (err error) { p.Features, err = (&spend.Service{DB: s.DB}).Features(ctx); return },
+		func() (err error) { p.Features, err = s.Spend.Features(ctx); return },
 		func() (err error) {
 			if p.User.CreditsBalance <= 0 {
-				p.Cover, err = (&catalog.Service{DB: s.DB}).Cover(ctx, -p.User.CreditsBalance)
+				p.Cover, err = s.Catalog.Cover(ctx, -p.User.CreditsBalance)
 			}
 			return
 		},

@@ -54,6 +54,8 @@ type Service struct {
 	Sessions *auth.Sessions
 	Keys     *apikey.Service
 	Log      *slog.Logger
+
+	PricesChanged func() // called after a feature has changed; may be nil
 }
 
 // Grant books a grant or correction and its audit entry in one transaction.

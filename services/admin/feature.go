@@ -57,35 +57,42 @@ func (s *Service) SetFeature(ctx context.Context, f FeatureChange) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		var before models.FeaturePrice
-		err := tx.Raw(`SELECT * FROM feature_prices WHERE feature = ? FOR UPDATE`, f.Feature).Take(&before).Error
-		missing := errors.Is(err, gorm.ErrRecordNotFound)
-		switch {
-		case err != nil && !missing:
-			return fmt.Errorf("lock feature %s: %w", f.Feature, err)
-		case missing && !f.New:
-			return fault.New(fault.NotFound, nil)
-		case !missing && f.New:
-			return fault.Field("feature", fault.FeatureExists)
-		case !missing && before.Credits == f.Credits && before.Active == f.Active &&
-			before.LabelEN == f.LabelEN && before.LabelDE == f.LabelDE:
-			return nil
-		}
-		written := tx.Exec(`INSERT INTO feature_prices AS f (feature, credits, active, label_en, label_de)
-			VALUES (@feature, @credits, @active, @en, @de)
-			ON CONFLICT (feature) DO UPDATE SET credits = @credits, active = @active, label_en = @en, label_de = @de, updated_at = now()
-			WHERE NOT @new`, map[string]any{
-			"feature": f.Feature, "credits": f.Credits, "active": f.Active, "en": f.LabelEN, "de": f.LabelDE, "new": f.New,
-		})
-		if written.Error != nil {
-			return fmt.Errorf("set feature %s: %w", f.Feature, written.Error)
-		}
-		if written.RowsAffected == 0 { // another admin added it since the SELECT
-			return fault.Field("feature", fault.FeatureExists)
-		}
-		return models.AppendAudit(tx, f.auditEvent(before))
+	err := postgres.Transaction(ctx, s.DB, f.write)
+	if s.PricesChanged != nil {
+		s.PricesChanged() // also when it is not known whether they have
+	}
+	return err
+}
+
+// write stores the change.
+func (f FeatureChange) write(tx models.Tx) error {
+	var before models.FeaturePrice
+	err := tx.Raw(`SELECT * FROM feature_prices WHERE feature = ? FOR UPDATE`, f.Feature).Take(&before).Error
+	missing := errors.Is(err, gorm.ErrRecordNotFound)
+	switch {
+	case err != nil && !missing:
+		return fmt.Errorf("lock feature %s: %w", f.Feature, err)
+	case missing && !f.New:
+		return fault.New(fault.NotFound, nil)
+	case !missing && f.New:
+		return fault.Field("feature", fault.FeatureExists)
+	case !missing && before.Credits == f.Credits && before.Active == f.Active &&
+		before.LabelEN == f.LabelEN && before.LabelDE == f.LabelDE:
+		return nil
+	}
+	written := tx.Exec(`INSERT INTO feature_prices AS f (feature, credits, active, label_en, label_de)
+		VALUES (@feature, @credits, @active, @en, @de)
+		ON CONFLICT (feature) DO UPDATE SET credits = @credits, active = @active, label_en = @en, label_de = @de, updated_at = now()
+		WHERE NOT @new`, map[string]any{
+		"feature": f.Feature, "credits": f.Credits, "active": f.Active, "en": f.LabelEN, "de": f.LabelDE, "new": f.New,
 	})
+	if written.Error != nil {
+		return fmt.Errorf("set feature %s: %w", f.Feature, written.Error)
+	}
+	if written.RowsAffected == 0 { // another admin added it since the SELECT
+		return fault.Field("feature", fault.FeatureExists)
+	}
+	return models.AppendAudit(tx, f.auditEvent(before))
 }
 
 func (f FeatureChange) check() error {

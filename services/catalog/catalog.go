@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/cache"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -73,6 +74,10 @@ type Service struct {
 
 	// Description says how many resume analyses a package pays for, in every language. Default: products have none.
 	Description func(analyses int64) string
+
+	// Shown keeps the result of Offers. Its Life is how long this process may show prices that another has changed.
+	// Default: each call reads them.
+	Shown cache.Value[[]models.Offer]
 }
 
 // ActivePrice returns a price that is on sale.

@@ -10,8 +10,13 @@ import (
 // MaxQuantity is how many packages one purchase may contain.
 const MaxQuantity = 100
 
-// Offers returns the prices on sale, smallest package first. Of equally cheap offers the first is the best.
+// Offers returns the prices on sale, for pages to show: see Shown. Callers must not modify them.
 func (s *Service) Offers(ctx context.Context) ([]models.Offer, error) {
+	return s.Shown.Get(ctx, s.CurrentOffers)
+}
+
+// CurrentOffers returns the prices on sale now, smallest package first. Of equally cheap offers the first is the best.
+func (s *Service) CurrentOffers(ctx context.Context) ([]models.Offer, error) {
 	var offers []models.Offer
 	err := s.DB.WithContext(ctx).Raw(`SELECT * FROM prices WHERE active ORDER BY credits_per_unit, stripe_price_id`).
 		Scan(&offers).Error

@@ -51,6 +51,7 @@ func (s *Service) Pull(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("pull prices: %w", err)
 	}
+	s.Shown.Forget()
 	return len(rows), nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/cache"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -34,6 +35,10 @@ type Request struct {
 type Service struct {
 	DB  *gorm.DB
 	Log *slog.Logger
+
+	// Shown keeps the features for pages. Its Life is how long this process may show prices that another has changed.
+	// Default: each call reads them.
+	Shown cache.Value[[]models.FeaturePrice]
 
 	batcher batcher
 	owners  ownerCache
