@@ -69,8 +69,12 @@ const holdSQL = requestsSQL + `, moment AS MATERIALIZED (
 )
 SELECT n, hold.credits, hold.metadata, hold.expires_at, hold.created_at FROM request JOIN hold ON hold.id = hold_id`
 
-// hold runs holdSQL. Locks: the caller must have locked the users.
-func hold(tx models.Tx, ops []*HoldOp) error {
+// hold is the step of the holds.
+func hold(all []Op) (h step, err error) {
+	ops := only[*HoldOp](all)
+	if len(ops) == 0 {
+		return h, nil
+	}
 	requests := make([]request, len(ops))
 	for n, op := range ops {
 		requests[n] = op.request(n)
@@ -81,19 +85,19 @@ func hold(tx models.Tx, ops []*HoldOp) error {
 		Metadata             json.RawMessage // in the spelling of jsonb
 		ExpiresAt, CreatedAt time.Time
 	}
-	if err := query(tx, holdSQL, requests, &rows); err != nil {
-		return fmt.Errorf("create %d holds: %w", len(ops), err)
+	h.Statement, err = reading(holdSQL, requests, &rows)
+	h.assign = func() {
+		for _, row := range rows {
+			op := ops[row.N]
+			op.Held, op.done = Held{Hold: models.Hold{
+				ID: op.ID, UserID: op.UserID, APIKeyID: nullable(op.Caller), Feature: op.Feature, Status: models.HoldOpen,
+				IdempotencyKey: op.Key, RequestHash: op.RequestHash, RecipientHash: op.RecipientHash,
+				Credits: row.Credits, Metadata: row.Metadata, ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt,
+				UpdatedAt: row.CreatedAt,
+			}}, true
+		}
 	}
-	for _, row := range rows {
-		op := ops[row.N]
-		op.Held, op.done = Held{Hold: models.Hold{
-			ID: op.ID, UserID: op.UserID, APIKeyID: nullable(op.Caller), Feature: op.Feature, Status: models.HoldOpen,
-			IdempotencyKey: op.Key, RequestHash: op.RequestHash, RecipientHash: op.RecipientHash,
-			Credits: row.Credits, Metadata: row.Metadata, ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt,
-			UpdatedAt: row.CreatedAt,
-		}}, true
-	}
-	return nil
+	return h, err
 }
 
 // nullable returns a service key's id as the database stores it: NULL for the user's session.

@@ -62,8 +62,12 @@ type endedHold struct {
 	models.Hold
 }
 
-// endingsSQL starts a statement with the current time and the open holds to end, each once, and the metadata that each
-// ends with.
+// holdColumns are the columns of a hold by the names of its fields, without its status.
+const holdColumns = `id, user_id, api_key_id, feature, credits, captured, transaction_id, request_hash, metadata,
+	coalesce(idempotency_key, '') AS idempotency_key, coalesce(named, '') AS recipient_hash, expires_at, created_at, updated_at`
+
+// endingsSQL starts a statement with the current time and the open holds of locked users to end, each once, and the
+// metadata that each ends with.
 // Locks: the holds, also those that have ended.
 const endingsSQL = `WITH moment AS MATERIALIZED (
 	SELECT clock_timestamp() AS now
@@ -71,7 +75,8 @@ const endingsSQL = `WITH moment AS MATERIALIZED (
 	SELECT asked.n, hold.*, coalesce(asked.credits, hold.credits) AS taken, expires_at <= moment.now AS late,
 		hold.metadata || coalesce(asked.facts, '{}') AS described
 	FROM moment, (SELECT *, row_number() OVER (PARTITION BY id, user_id, caller ORDER BY n) AS turn
-		FROM json_to_recordset($1::json) r (n int, id uuid, user_id int, caller uuid, credits int, facts jsonb)) asked
+		FROM json_to_recordset($1::json) r (n int, id uuid, user_id int, caller uuid, credits int, facts jsonb)
+		WHERE user_id = ANY ` + lockedSQL + `) asked
 	CROSS JOIN LATERAL (SELECT * FROM holds WHERE id = asked.id LIMIT 1 FOR UPDATE) hold
 	WHERE turn = 1 AND hold.user_id = asked.user_id AND api_key_id IS NOT DISTINCT FROM asked.caller AND status = 'open'
 )`
@@ -94,7 +99,7 @@ const captureSQL = endingsSQL + `, due AS MATERIALIZED (
 	FROM (SELECT user_id, sum(taken) AS taken, sum(credits) AS credits FROM due GROUP BY user_id) sums
 	WHERE users.id = sums.user_id AND users.id = ANY (ARRAY(SELECT user_id FROM due))
 )
-SELECT * FROM ended`
+SELECT n, status, ` + holdColumns + ` FROM ended`
 
 // releaseSQL ends the holds of releases and frees their credits. A hold that is past its time becomes expired.
 const releaseSQL = endingsSQL + `, ended AS (
@@ -105,38 +110,46 @@ const releaseSQL = endingsSQL + `, ended AS (
 	FROM (SELECT user_id, sum(credits) AS credits FROM ended GROUP BY user_id) sums
 	WHERE users.id = sums.user_id AND users.id = ANY (ARRAY(SELECT user_id FROM ended))
 )
-SELECT * FROM ended`
+SELECT n, status, ` + holdColumns + ` FROM ended`
 
-// capture runs captureSQL. Locks: the caller must have locked the users; the holds.
-func capture(tx models.Tx, ops []*CaptureOp) error {
+// capture is the step of the captures. Locks: the holds.
+func capture(all []Op) (c step, err error) {
+	ops := only[*CaptureOp](all)
+	if len(ops) == 0 {
+		return c, nil
+	}
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
 		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), op.Credits, op.Facts}
 	}
 	var rows []endedHold
-	if err := query(tx, captureSQL, endings, &rows); err != nil {
-		return fmt.Errorf("capture %d holds: %w", len(ops), err)
+	c.Statement, err = reading(captureSQL, endings, &rows)
+	c.assign = func() {
+		for _, row := range rows {
+			ops[row.N].Held, ops[row.N].done = Held{Hold: row.Hold}, true
+		}
 	}
-	for _, row := range rows {
-		ops[row.N].Held, ops[row.N].done = Held{Hold: row.Hold}, true
-	}
-	return nil
+	return c, err
 }
 
-// release runs releaseSQL. Locks: the caller must have locked the users; the holds.
-func release(tx models.Tx, ops []*ReleaseOp) error {
+// release is the step of the releases. Locks: the holds.
+func release(all []Op) (r step, err error) {
+	ops := only[*ReleaseOp](all)
+	if len(ops) == 0 {
+		return r, nil
+	}
 	endings := make([]ending, len(ops))
 	for n, op := range ops {
 		endings[n] = ending{n, op.ID, op.UserID, nullable(op.Caller), nil, op.Facts}
 	}
 	var rows []endedHold
-	if err := query(tx, releaseSQL, endings, &rows); err != nil {
-		return fmt.Errorf("release %d holds: %w", len(ops), err)
+	r.Statement, err = reading(releaseSQL, endings, &rows)
+	r.assign = func() {
+		for _, row := range rows {
+			ops[row.N].Held, ops[row.N].done = Held{Hold: row.Hold}, true
+		}
 	}
-	for _, row := range rows {
-		ops[row.N].Held, ops[row.N].done = Held{Hold: row.Hold}, true
-	}
-	return nil
+	return r, err
 }
 
 func (op *CaptureOp) explain(tx models.Tx) error {

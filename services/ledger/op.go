@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -61,24 +62,24 @@ func Apply(tx models.Tx, ops ...Op) error { return apply(tx, "", ops) }
 func TryApply(tx models.Tx, ops ...Op) error { return apply(tx, " SKIP LOCKED", ops) }
 
 func apply(tx models.Tx, skip string, ops []Op) error {
-	locked, err := lockUsers(tx, skip, ops)
-	if err != nil {
-		return err
-	}
-	ready := make([]Op, 0, len(ops))
 	for _, op := range ops {
 		*op.state() = outcome{}
+	}
+	var locked []string
+	if err := execute(tx, ops, lockUsers(skip, ops, &locked)); err != nil {
+		return err
+	}
+	locked = strings.Split(locked[0], ",")
+	ready := make([]Op, 0, len(ops))
+	for _, op := range ops {
 		switch {
-		case slices.Contains(locked, op.user()):
+		case slices.Contains(locked, strconv.FormatInt(op.user(), 10)):
 			ready = append(ready, op)
 		case skip != "":
 			op.state().err = ErrLocked // or an unknown user: only waiting shows which
 		default:
 			op.state().err = fault.Because(fault.NotFound, fault.UserUnknown)
 		}
-	}
-	if err := execute(tx, ready); err != nil {
-		return err
 	}
 	for _, op := range ready {
 		if err := finish(tx, op); err != nil {
@@ -110,34 +111,45 @@ func finish(tx models.Tx, op Op) error {
 	return nil
 }
 
-// lockUsers locks the users of operations and returns the ids that it locked.
+// lockUsers locks the users of operations. It reads the ids that it locked, as a list, and stores the list for
+// lockedSQL until the transaction ends.
 // Locks: the users, by ascending id.
-func lockUsers(tx models.Tx, skip string, ops []Op) (locked []int64, err error) {
+func lockUsers(skip string, ops []Op, locked *[]string) postgres.Statement {
 	ids := make([]string, len(ops))
 	for i, op := range ops {
 		ids[i] = strconv.FormatInt(op.user(), 10)
 	}
-	err = tx.Raw(`SELECT id FROM users WHERE id = ANY (string_to_array(?, ',')::int[]) ORDER BY id FOR UPDATE`+skip,
-		strings.Join(ids, ",")).Scan(&locked).Error
-	if err != nil {
-		return nil, fmt.Errorf("lock %d users: %w", len(ops), err)
-	}
-	return locked, nil
+	return postgres.Statement{SQL: `SELECT set_config('credits.locked', coalesce(string_agg(id::text, ','), ''), true) FROM (
+		SELECT id FROM users WHERE id = ANY (string_to_array(?, ',')::int[]) ORDER BY id FOR UPDATE` + skip + `) locked`,
+		Args: []any{strings.Join(ids, ",")}, Read: postgres.Values(locked)}
 }
 
-// execute runs the statement of each kind of operation once. Posts and holds share their keys: the second statement
-// sees the rows of the first.
-func execute(tx models.Tx, ops []Op) error {
-	if err := post(tx, only[*PostOp](ops)); err != nil {
-		return err
+// step is the statement of one kind of operation. assign gives the operations the results that it has read.
+type step struct {
+	postgres.Statement
+	assign func()
+}
+
+// execute runs the first statements and that of each kind of operation, in one round trip. Posts and holds share their
+// keys: the second statement sees the rows of the first.
+func execute(tx models.Tx, ops []Op, first ...postgres.Statement) error {
+	var steps []step
+	for _, build := range []func([]Op) (step, error){post, hold, capture, release} {
+		s, err := build(ops)
+		if err != nil {
+			return err
+		}
+		if s.assign != nil {
+			steps, first = append(steps, s), append(first, s.Statement)
+		}
 	}
-	if err := hold(tx, only[*HoldOp](ops)); err != nil {
-		return err
+	if err := postgres.Pipeline(tx.DB, first...); err != nil {
+		return fmt.Errorf("apply %d operations: %w", len(ops), err)
 	}
-	if err := capture(tx, only[*CaptureOp](ops)); err != nil {
-		return err
+	for _, s := range steps {
+		s.assign()
 	}
-	return release(tx, only[*ReleaseOp](ops))
+	return nil
 }
 
 // only returns the pending operations of one kind.
@@ -180,7 +192,10 @@ type request struct {
 // availableSQL is the available credits of a user; 0 for a deleted account.
 const availableSQL = `CASE WHEN deleted_at IS NULL THEN credits_balance - credits_held ELSE 0 END`
 
-// requestsSQL starts a statement with the requests for entries and holds, each with:
+// lockedSQL are the users that lockUsers has locked. The rows of others may change, and are not to be decided on.
+const lockedSQL = `((SELECT string_to_array(current_setting('credits.locked'), ',')::int[])::int[])`
+
+// requestsSQL starts a statement with the requests of locked users for entries and holds, each with:
 //   - delta: the credits it moves; where it names none, the price of its reason as a feature, NULL if there is no price
 //   - used_entry, used_hold: the row that its key created before
 //   - taken: the credits that it and this user's earlier requests take; grants among those do not count, since they may
@@ -203,6 +218,7 @@ const requestsSQL = `WITH request AS MATERIALIZED (
 		(SELECT id FROM holds h WHERE r.key <> '' AND h.user_id = r.user_id
 			AND h.idempotency_key = r.key AND h.api_key_id IS NOT DISTINCT FROM nullif(r.caller, '')::uuid LIMIT 1) AS used_hold,
 		(SELECT id FROM holds h WHERE h.user_id = r.user_id AND h.exclusive = r.exclusive AND h.status = 'open' LIMIT 1) AS running) used
+	WHERE r.user_id = ANY ` + lockedSQL + `
 )`
 
 // certainSQL is the condition of a request that takes effect.
@@ -224,10 +240,19 @@ type decided struct {
 // Errors: fault.NotFound for a deleted account, unless the reason comes from Stripe; fault.Invalid for an unknown
 // feature; fault.InProgress, before fault.InsufficientCredits.
 func decide(tx models.Tx, r request) (decided, error) {
-	var d decided
-	if err := query(tx, requestsSQL+` SELECT * FROM request`, []request{r}, &d); err != nil {
-		return d, fmt.Errorf("explain %s of user %d: %w", r.Reason, r.UserID, err)
+	var found []decided
+	s, err := reading(requestsSQL+` SELECT available, deleted, delta, used_entry, used_hold, running FROM request`,
+		[]request{r}, &found)
+	if err == nil {
+		err = postgres.Pipeline(tx.DB, s)
 	}
+	if err == nil && len(found) != 1 {
+		err = errors.New("the user is not locked")
+	}
+	if err != nil {
+		return decided{}, fmt.Errorf("explain %s of user %d: %w", r.Reason, r.UserID, err)
+	}
+	d := found[0]
 	fromStripe := r.Reason == models.ReasonPurchase || r.Reason == models.ReasonRefund || r.Reason == models.ReasonDispute
 	switch {
 	case d.Deleted && !fromStripe:
@@ -252,14 +277,8 @@ func insufficient(required, available models.Credits) error {
 	})
 }
 
-// query runs a statement for requests; without requests it does nothing.
-func query[R any](tx models.Tx, statement string, requests []R, rows any) error {
-	if len(requests) == 0 {
-		return nil
-	}
+// reading is a statement for requests, with the rows that it reads.
+func reading[R, Row any](statement string, requests []R, rows *[]Row) (postgres.Statement, error) {
 	text, err := json.Marshal(requests)
-	if err != nil {
-		return err
-	}
-	return tx.Raw(statement, string(text)).Find(rows).Error
+	return postgres.Statement{SQL: statement, Args: []any{string(text)}, Read: postgres.All(rows)}, err
 }

@@ -40,8 +40,12 @@ const postSQL = requestsSQL + `, certain AS MATERIALIZED (
 )
 SELECT n, entry.* FROM certain JOIN entry USING (id)`
 
-// post runs postSQL. Locks: the caller must have locked the users.
-func post(tx models.Tx, ops []*PostOp) error {
+// post is the step of the posts; it has no assign when there are none.
+func post(all []Op) (p step, err error) {
+	ops := only[*PostOp](all)
+	if len(ops) == 0 {
+		return p, nil
+	}
 	requests := make([]request, len(ops))
 	for n, op := range ops {
 		requests[n] = op.request(n)
@@ -50,19 +54,19 @@ func post(tx models.Tx, ops []*PostOp) error {
 		N int
 		models.CreditTransaction
 	}
-	if err := query(tx, postSQL, requests, &rows); err != nil {
-		return fmt.Errorf("book %d entries: %w", len(ops), err)
-	}
-	for _, row := range rows {
-		op := ops[row.N]
-		entry := row.CreditTransaction
-		entry.Reason, entry.Meta = op.Reason, op.Meta
-		if op.StripeEventID != "" {
-			entry.StripeEventID = &op.StripeEventID
+	p.Statement, err = reading(postSQL, requests, &rows)
+	p.assign = func() {
+		for _, row := range rows {
+			op := ops[row.N]
+			entry := row.CreditTransaction
+			entry.Reason, entry.Meta = op.Reason, op.Meta
+			if op.StripeEventID != "" {
+				entry.StripeEventID = &op.StripeEventID
+			}
+			op.Posted, op.done = Posted{CreditTransaction: entry}, true
 		}
-		op.Posted, op.done = Posted{CreditTransaction: entry}, true
 	}
-	return nil
+	return p, err
 }
 
 func (op *PostOp) explain(tx models.Tx) error {
