@@ -4,6 +4,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/views/components"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -16,6 +17,11 @@ func (h *Handler) showHistory(c *fiber.Ctx) error {
 	}
 	query, err := h.parseHistoryQuery(c)
 	if f := fault.Of(err); f != nil && f.Code == fault.Invalid {
+		period, err := h.Ledger.Period(c.UserContext(), currentUserID(c))
+		if err != nil {
+			return err
+		}
+		query.offerMonths(components.Zone(c.UserContext()), period)
 		query.shown.Errors = map[string]string{f.Field: h.message(c.UserContext(), f)}
 		return h.renderHistory(c, answers[f.Code].status, pages.HistoryData{Filter: query.shown})
 	}
@@ -23,13 +29,12 @@ func (h *Handler) showHistory(c *fiber.Ctx) error {
 		return err
 	}
 	data := pages.HistoryData{Filter: query.shown, Labels: query.labels, CSVURL: query.address(c, "/history.csv", 0)}
-	page, err := h.Ledger.Search(c.UserContext(), currentUserID(c), cursor, entriesPerPage, query.filter)
-	if err == nil && cursor == 0 && !query.shown.Set() {
-		data.Holds, err = h.Ledger.Uncharged(c.UserContext(), currentUserID(c))
-	}
+	page, err := h.Ledger.HistoryPage(c.UserContext(), currentUserID(c), cursor, entriesPerPage, query.filter)
 	if err != nil {
 		return err
 	}
+	query.offerMonths(components.Zone(c.UserContext()), page.Period)
+	data.Filter.Months, data.Holds = query.shown.Months, page.Holds
 	data.Entries, data.Partly = page.Entries, page.Next != 0 && len(page.Entries) < entriesPerPage
 	if cursor != 0 {
 		data.FirstURL = query.address(c, "/history", 0)

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,14 +32,15 @@ type historyQuery struct {
 	labels map[models.Reason]string
 }
 
-// parseHistoryQuery parses the query string. Together with fault.Invalid it still returns the form.
+// parseHistoryQuery parses the query string. Together with fault.Invalid it still returns the form. The form has no
+// months yet.
 func (h *Handler) parseHistoryQuery(c *fiber.Ctx) (historyQuery, error) {
 	var a historyQuery
-	choices, err := h.Ledger.FilterOptions(c.UserContext(), currentUserID(c))
+	features, err := h.Spend.AllFeatures(c.UserContext())
 	if err != nil {
 		return a, err
 	}
-	a.offer(c, choices)
+	a.offerKinds(c, features)
 	for field, into := range map[string]*string{"kind": &a.shown.Kind, "month": &a.shown.Month, "q": &a.shown.Text} {
 		*into = strings.TrimSpace(strings.ToValidUTF8(c.Query(field), "\uFFFD"))
 	}
@@ -51,8 +53,8 @@ func (h *Handler) parseHistoryQuery(c *fiber.Ctx) (historyQuery, error) {
 	return a, a.parseMonth(components.Zone(c.UserContext()))
 }
 
-// offer fills in the kinds and months to choose from.
-func (a *historyQuery) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
+// offerKinds fills in the kinds to choose from.
+func (a *historyQuery) offerKinds(c *fiber.Ctx, features []models.FeaturePrice) {
 	ctx := c.UserContext()
 	for _, kind := range []models.Reason{models.ReasonPurchase, models.ReasonRefund, models.ReasonDispute,
 		models.ReasonManual} {
@@ -60,18 +62,24 @@ func (a *historyQuery) offer(c *fiber.Ctx, choices ledger.FilterOptions) {
 			Label: locales.T(ctx, "history.kind."+string(kind))})
 	}
 	a.labels = map[models.Reason]string{}
-	for _, f := range choices.Features {
+	for _, f := range features {
 		a.labels[f.Feature] = f.Label(pageLocale(c))
 		a.shown.Kinds = append(a.shown.Kinds, components.Option{Value: string(f.Feature),
 			Label: components.ReasonName(ctx, f.Feature, a.labels[f.Feature])})
 	}
-	if choices.First.IsZero() {
-		return
+}
+
+// offerMonths fills in the months to choose from: those of the user's entries, and the chosen one.
+func (a *historyQuery) offerMonths(zone *time.Location, entries ledger.Period) {
+	chosen := a.filter.From
+	if !entries.First.IsZero() {
+		first, month := monthOf(entries.First.In(zone), 0), monthOf(entries.Last.In(zone), 0)
+		for ; !month.Before(first) && len(a.shown.Months) < maxMonths; month = monthOf(month, -1) {
+			a.shown.Months = append(a.shown.Months, month)
+		}
 	}
-	zone := components.Zone(ctx)
-	first, month := monthOf(choices.First.In(zone), 0), monthOf(choices.Last.In(zone), 0)
-	for ; !month.Before(first) && len(a.shown.Months) < maxMonths; month = monthOf(month, -1) {
-		a.shown.Months = append(a.shown.Months, month)
+	if !chosen.IsZero() && !slices.ContainsFunc(a.shown.Months, chosen.Equal) {
+		a.shown.Months = append([]time.Time{chosen}, a.shown.Months...)
 	}
 }
 
@@ -130,12 +138,6 @@ func (a *historyQuery) parseMonth(zone *time.Location) error {
 	}
 	month := models.DayBegins(typed.Year(), typed.Month(), 1, zone)
 	a.filter.From, a.filter.Until = month, monthOf(month, 1)
-	for _, offered := range a.shown.Months {
-		if offered.Equal(month) {
-			return nil
-		}
-	}
-	a.shown.Months = append([]time.Time{month}, a.shown.Months...) // keep the chosen month selectable
 	return nil
 }
 

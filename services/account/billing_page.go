@@ -25,12 +25,11 @@ type BillingQuery struct {
 
 // BillingPage is everything that the billing page shows.
 type BillingPage struct {
-	User     models.User    // as it is once the return is booked
-	Return   *models.Return // nil unless the user returns from Checkout
+	User   models.User    // as it is once the return is booked
+	Return *models.Return // nil unless the user returns from Checkout
+	ledger.Overview
 	Features []models.FeaturePrice
-	Latest   []models.CreditTransaction // newest first
-	Usage    []models.DayUsage          // oldest first
-	Cover    *models.Cover              // settles a debt or starts an account; nil otherwise, or when nothing is on sale
+	Cover    *models.Cover // settles a debt or starts an account; nil otherwise, or when nothing is on sale
 }
 
 // BillingPage reads the billing page of a user. It first books the payment that they return from.
@@ -38,12 +37,10 @@ func (s *Service) BillingPage(ctx context.Context, q BillingQuery) (BillingPage,
 	p, id, entries := BillingPage{User: q.User}, q.User.ID, &ledger.Service{DB: s.DB}
 	for _, read := range []func() error{
 		func() error { return s.readReturn(ctx, q, &p) },
-		func() error {
-			latest, err := entries.History(ctx, id, 0, latestEntries)
-			p.Latest = latest.Entries
-			return err
+		func() (err error) {
+			p.Overview, err = entries.Overview(ctx, id, latestEntries, q.Now, usageDays)
+			return
 		},
-		func() (err error) { p.Usage, err = entries.Usage(ctx, id, q.Now, usageDays); return },
 		func() (err error) { p.Features, err = s.Spend.Features(ctx); return },
 		func() (err error) {
 			if p.User.CreditsBalance <= 0 {

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // Filter selects entries of a history. The zero value selects all.
@@ -39,7 +40,8 @@ func (s *Service) Search(ctx context.Context, userID, before int64, limit int, f
 	return page, nil
 }
 
-func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error) {
+// search reads a page and, in the same round trip, what the further statements read.
+func search(db *gorm.DB, userID, before int64, limit int, f Filter, further ...postgres.Statement) (Page, error) {
 	if before <= 0 {
 		before = math.MaxInt64
 	}
@@ -57,14 +59,8 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 		where, args = where+` AND c.id >= @end`, append(args, sql.Named("end", end))
 	}
 	match, more := f.matches()
-	// Labels are joined to the page, not to all entries that are read for it.
-	// Named columns: an export reads in a snapshot, which cannot begin again when a release adds a column.
-	err = db.Raw(`SELECT c.*, f.label_en, f.label_de, coalesce(p.user_id <> c.user_id, false) AS moved_away,
-			coalesce(p.number, 0) AS purchase_number FROM (SELECT c.id, c.user_id, c.delta_credits, c.reason, c.stripe_event_id, c.meta, c.created_at, c.balance_after
-		FROM credit_transactions c WHERE `+where+match+` ORDER BY c.id DESC LIMIT @limit) c
-		LEFT JOIN feature_prices f ON f.feature = c.reason
-		LEFT JOIN purchases p ON p.id = `+purchaseOf+` ORDER BY c.id DESC`, append(append(args, more...), sql.Named("limit", limit+1))...).Scan(&page.Entries).Error
-	if err != nil {
+	entries := entriesStatement(where+match, append(args, more...), limit+1, &page.Entries)
+	if err := postgres.Pipeline(db, append(further, entries)...); err != nil {
 		return page, err
 	}
 	page.Next = end
@@ -73,6 +69,19 @@ func search(db *gorm.DB, userID, before int64, limit int, f Filter) (Page, error
 		page.Next = page.Entries[limit-1].ID
 	}
 	return page, nil
+}
+
+// entriesStatement reads up to limit entries c, newest first.
+func entriesStatement(where string, args []any, limit int, into *[]models.CreditTransaction) postgres.Statement {
+	// Labels and purchases are joined to the page, not to all entries that are read for it.
+	// Named columns: an export reads in a snapshot, which cannot begin again when a release adds a column.
+	return postgres.Statement{SQL: `SELECT c.*, coalesce(f.label_en, '') AS label_en, coalesce(f.label_de, '') AS label_de,
+			coalesce(p.user_id <> c.user_id, false) AS moved_away, coalesce(p.number, 0) AS purchase_number
+		FROM (SELECT c.id, c.user_id, c.delta_credits, c.reason, c.stripe_event_id, c.meta, c.created_at, c.balance_after
+			FROM credit_transactions c WHERE ` + where + ` ORDER BY c.id DESC LIMIT @limit) c
+		LEFT JOIN feature_prices f ON f.feature = c.reason
+		LEFT JOIN purchases p ON p.id = ` + purchaseOf + ` ORDER BY c.id DESC`,
+		Args: append(args, sql.Named("limit", limit)), Read: postgres.All(into)}
 }
 
 // purchaseOf is SQL for the id of the purchase of entry c.
@@ -88,6 +97,9 @@ func (f Filter) indexed(userID, before, low int64) (string, []any) {
 	}
 	return where, []any{sql.Named("user", userID), sql.Named("before", before), sql.Named("low", low)}
 }
+
+// everything reports whether the filter selects all entries.
+func (f Filter) everything() bool { return f.Reason == "" && !f.scans() }
 
 // scans reports whether the filter has conditions that no index answers.
 func (f Filter) scans() bool {
@@ -162,16 +174,21 @@ func firstEntryAt(db *gorm.DB, userID int64, t time.Time) (int64, error) {
 
 func firstIDAt(db *gorm.DB, condition string, t time.Time, args ...any) (int64, error) {
 	var id int64
-	err := db.Raw(`WITH RECURSIVE part (low, high) AS ( -- entries up to low are older than t, from high on they are not
-		SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) + 1 FROM credit_transactions WHERE `+condition+`
+	err := db.Raw(firstIDSQL(condition), append(args, sql.Named("at", t))...).Scan(&id).Error
+	return id, err
+}
+
+// firstIDSQL selects the id from which on the entries with a condition are not older than @at.
+func firstIDSQL(condition string) string {
+	return `WITH RECURSIVE part (low, high) AS ( -- entries up to low are older, from high on they are not
+		SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) + 1 FROM credit_transactions WHERE ` + condition + `
 		UNION ALL
 		SELECT coalesce(older.id, part.low), CASE WHEN older.id IS NULL THEN (part.low + part.high) / 2 ELSE part.high END
 		FROM part LEFT JOIN LATERAL (
 			SELECT next.id FROM (SELECT id, created_at FROM credit_transactions
-				WHERE `+condition+` AND id >= (part.low + part.high) / 2 AND id < part.high ORDER BY id LIMIT 1) next
+				WHERE ` + condition + ` AND id >= (part.low + part.high) / 2 AND id < part.high ORDER BY id LIMIT 1) next
 			WHERE next.created_at < @at
 		) older ON true
 		WHERE part.high - part.low > 1
-	) SELECT high FROM part WHERE high - low <= 1`, append(args, sql.Named("at", t))...).Scan(&id).Error
-	return id, err
+	) SELECT high FROM part WHERE high - low <= 1`
 }

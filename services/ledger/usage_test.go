@@ -52,12 +52,12 @@ func TestUsage(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Date(2026, 3, 30, 12, 0, 0, 0, zone)
-		days, err := (&ledger.Service{DB: db}).Usage(context.Background(), c.user, now, 3)
+		overview, err := (&ledger.Service{DB: db}).Overview(context.Background(), c.user, 5, now, 3)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		var got [3]moved
-		for i, d := range days {
+		for i, d := range overview.Usage {
 			got[i] = moved{d.In, d.Out}
 			if want := time.Date(2026, 3, 28+i, 0, 0, 0, 0, zone); !d.Begins.Equal(want) {
 				t.Errorf("%s: day %d begins at %v, want %v", c.name, i, d.Begins, want)
@@ -93,12 +93,13 @@ func TestUsageOfADayWithoutMidnight(t *testing.T) {
 			}
 		}
 		now, _ := time.Parse(time.RFC3339, c.now)
-		days, err := (&ledger.Service{DB: db}).Usage(context.Background(), user.ID, now.In(zone), 6)
+		overview, err := (&ledger.Service{DB: db}).Overview(context.Background(), user.ID, 5, now.In(zone), 6)
 		if err != nil {
 			t.Fatal(err)
 		}
 		first, _ := time.Parse(time.RFC3339, c.firstOfDay)
 		labels, found := map[string]bool{}, false
+		days := overview.Usage
 		for i, d := range days {
 			labels[d.Begins.Format(time.DateOnly)] = true
 			if d.Begins.Equal(first) {
