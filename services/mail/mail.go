@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // Letter is a letter to write.
@@ -29,34 +30,39 @@ type Letter struct {
 //
 // Idempotent: by kind and About. Locks: none.
 func Add(tx models.Tx, l Letter) error {
+	s, err := l.Statement()
+	if err == nil {
+		err = postgres.Pipeline(tx.DB, s)
+	}
+	if err != nil {
+		return fmt.Errorf("store letter %s about %s: %w", l.Kind, l.About, err)
+	}
+	return nil
+}
+
+// Statement is what Add runs, for a pipeline.
+func (l Letter) Statement() (s postgres.Statement, err error) {
 	args, err := json.Marshal(l.Args)
 	if err != nil {
-		return fmt.Errorf("arguments of letter %s: %w", l.Kind, err)
+		return s, fmt.Errorf("arguments of letter %s: %w", l.Kind, err)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return fmt.Errorf("letter id: %w", err)
+		return s, fmt.Errorf("letter id: %w", err)
 	}
 	if l.Args == nil {
 		args = []byte("{}")
 	}
 	if l.Kind.ToOperator() {
-		err = tx.Exec(`SELECT operator_letter(?, ?, ?)`, l.Kind, l.About, string(args)).Error
-		if err != nil {
-			return fmt.Errorf("store letter %s about %s: %w", l.Kind, l.About, err)
-		}
-		return nil
+		return postgres.Statement{SQL: `SELECT operator_letter(@kind, @key, @args)`,
+			Args: []any{map[string]any{"kind": l.Kind, "key": l.About, "args": string(args)}}}, nil
 	}
-	err = tx.Exec(`INSERT INTO letters (id, kind, key, user_id, recipient, locale, args)
+	return postgres.Statement{SQL: `INSERT INTO letters (id, kind, key, user_id, recipient, locale, args)
 		VALUES (@id, @kind, @key, @user, @recipient,
 			coalesce((SELECT nullif(locale, '') FROM users WHERE id = @user AND @recipient = ''), nullif(@locale, ''), @default), @args)
 		ON CONFLICT (kind, key) DO NOTHING`,
-		map[string]any{"id": id, "kind": l.Kind, "key": l.About, "user": l.UserID, "recipient": l.Recipient,
-			"locale": l.Locale, "default": models.Locales[0], "args": string(args)}).Error
-	if err != nil {
-		return fmt.Errorf("store letter %s about %s: %w", l.Kind, l.About, err)
-	}
-	return nil
+		Args: []any{map[string]any{"id": id, "kind": l.Kind, "key": l.About, "user": l.UserID, "recipient": l.Recipient,
+			"locale": l.Locale, "default": models.Locales[0], "args": string(args)}}}, nil
 }
 
 // ForgetSQL is the beginning of a statement that erases what letters say and whom they were sent to. A letter that has

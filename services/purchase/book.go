@@ -69,11 +69,12 @@ func (c Checkout) book(s *Service, tx models.Tx, facts StripeFacts, eventID stri
 		return nil, err
 	}
 	tracing.Current(tx.Statement.Context).Link(tracing.Parse(p.Traceparent))
-	rows, err := Settle(tx, p, eventID)
+	var deleted []models.Credits
+	rows, err := settle(tx, p, eventID, deletedStatement(p.UserID, &deleted))
 	if err != nil {
 		return nil, err
 	}
-	return rows, afterDeletion(tx, p, len(rows) > 0)
+	return rows, afterDeletion(tx, p, deleted, len(rows) > 0)
 }
 
 // book records how much of a charge has been refunded in all.

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 )
 
@@ -176,14 +177,17 @@ func RecordExpiry(tx models.Tx, c Checkout) (*models.Purchase, error) {
 
 // save stores the fields of a locked purchase that reports and settling change.
 func save(tx models.Tx, p *models.Purchase) error {
-	err := tx.Exec(
-		`UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''),
-		paid_cents = ?, paid_currency = ?, paid_at = ?, credits = ?, credits_granted = ?, credits_refunded = ?, credits_disputed = ?,
-		cause = ?, recovered_from = NULLIF(?, ''), updated_at = now() WHERE id = ?`,
-		p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt, p.Credits, p.CreditsGranted,
-		p.CreditsRefunded, p.CreditsDisputed, p.Cause, p.RecoveredFrom, p.ID).Error
-	if err != nil {
+	if err := postgres.Pipeline(tx.DB, saveStatement(p)); err != nil {
 		return fmt.Errorf("save purchase %s: %w", p.ID, err)
 	}
 	return nil
+}
+
+// saveStatement is what save runs, for a pipeline.
+func saveStatement(p *models.Purchase) postgres.Statement {
+	return postgres.Statement{SQL: `UPDATE purchases SET status = ?, checkout_session_id = NULLIF(?, ''), payment_intent_id = NULLIF(?, ''),
+		paid_cents = ?, paid_currency = ?, paid_at = ?, credits = ?, credits_granted = ?, credits_refunded = ?, credits_disputed = ?,
+		cause = ?, recovered_from = NULLIF(?, ''), updated_at = now() WHERE id = ?`,
+		Args: []any{p.Status, p.CheckoutSessionID, p.PaymentIntentID, p.PaidCents, p.PaidCurrency, p.PaidAt, p.Credits,
+			p.CreditsGranted, p.CreditsRefunded, p.CreditsDisputed, p.Cause, p.RecoveredFrom, p.ID}}
 }

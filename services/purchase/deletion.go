@@ -6,6 +6,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // OpenDispute reports whether a dispute about a payment of the user is open.
@@ -35,23 +36,21 @@ func CountAwaitingPayments(db *gorm.DB, userID int64) (int64, error) {
 // spent. The review ends once the money has gone back.
 //
 // Errors: ReviewError.
-func afterDeletion(tx models.Tx, p *models.Purchase, booked bool) error {
-	if p.Status != models.PurchasePaid {
-		return nil
-	}
-	var deleted []models.Credits // the balance, when the account is deleted
-	err := tx.Raw(`SELECT credits_balance FROM users WHERE id = ? AND deleted_at IS NOT NULL`, p.UserID).Scan(&deleted).
-		Error
-	if err != nil {
-		return fmt.Errorf("account of purchase %s: %w", p.ID, err)
-	}
-	if len(deleted) == 0 || !booked && (deleted[0] <= 0 || p.CreditsRefunded+p.CreditsDisputed >= p.CreditsGranted) {
+func afterDeletion(tx models.Tx, p *models.Purchase, deleted []models.Credits, booked bool) error {
+	back := p.CreditsRefunded + p.CreditsDisputed
+	if p.Status != models.PurchasePaid || len(deleted) == 0 || !booked && (deleted[0] <= 0 || back >= p.CreditsGranted) {
 		return nil
 	}
 	if err := eraseAgain(tx, p.UserID); err != nil {
 		return err
 	}
 	return ReviewError(models.CauseDeleted)
+}
+
+// deletedStatement reads the balance of a deleted account, of any other nothing.
+func deletedStatement(userID int64, into *[]models.Credits) postgres.Statement {
+	return postgres.Statement{SQL: `SELECT credits_balance FROM users WHERE id = ? AND deleted_at IS NOT NULL`,
+		Args: []any{userID}, Read: postgres.Values(into)}
 }
 
 // eraseAgain marks a deleted account for another erasure, because the event that was just booked may contain personal

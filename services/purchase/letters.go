@@ -1,7 +1,6 @@
 package purchase
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -9,11 +8,16 @@ import (
 	"github.com/resume-matcher/credits/services/mail"
 )
 
-// tellMoved stores the letter about an entry of a purchase. The first grant confirms the order.
-func tellMoved(tx models.Tx, p models.Purchase, entry models.CreditTransaction, facts money) error {
+// letterAbout is the letter about an entry of a purchase. The first grant confirms the order.
+func letterAbout(tx models.Tx, p models.Purchase, entry models.CreditTransaction, facts money) (l mail.Letter,
+	err error) {
 	if facts.Withdrawn && entry.Reason == models.ReasonRefund && entry.DeltaCredits < 0 {
-		if w, err := openWithdrawal(tx, p.ID); err != nil || w != nil {
-			return errors.Join(err, tellWithdrawn(tx, p, w, entry, facts))
+		w, err := openWithdrawal(tx, p.ID)
+		if err != nil {
+			return l, err
+		}
+		if w != nil {
+			return letterAboutWithdrawal(tx, p, *w, entry, facts)
 		}
 	}
 	kind, about := models.LetterPurchasePaid, p.ID.String()
@@ -32,26 +36,20 @@ func tellMoved(tx models.Tx, p models.Purchase, entry models.CreditTransaction, 
 	}
 	args := letterArgs(p)
 	args.Moved, args.Balance = entry.DeltaCredits, entry.BalanceAfter
-	return mail.Add(tx, mail.Letter{Kind: kind, About: about, UserID: &p.UserID, Locale: p.Locale, Args: args})
+	return mail.Letter{Kind: kind, About: about, UserID: &p.UserID, Locale: p.Locale, Args: args}, nil
 }
 
-// tellWithdrawn stores the letter about the refund of a withdrawal.
-func tellWithdrawn(tx models.Tx, p models.Purchase, w *models.Withdrawal, entry models.CreditTransaction,
-	facts money) error {
-	if w == nil {
-		return nil
-	}
+// letterAboutWithdrawal is the letter about the refund of a withdrawal.
+func letterAboutWithdrawal(tx models.Tx, p models.Purchase, w models.Withdrawal, entry models.CreditTransaction,
+	facts money) (mail.Letter, error) {
 	args := mail.WithdrawalRefunded{Purchase: letterArgs(p), Paid: p.PaidCents, PaidCurrency: p.PaymentCurrency(),
 		Refunded: min(models.Cents(facts.refunded()), p.PaidCents), Full: !p.Consent.Complete()}
 	if args.Consent = nil; w.UsedCredits != nil {
 		args.Used = *w.UsedCredits
 	}
 	recipient, err := addressOfDeleted(tx, p.UserID, w.Email)
-	if err != nil {
-		return err
-	}
-	return mail.Add(tx, mail.Letter{Kind: models.LetterWithdrawalRefunded, Locale: p.Locale, UserID: &p.UserID,
-		Recipient: recipient, About: w.ID.String() + " " + strconv.FormatInt(entry.ID, 10), Args: args})
+	return mail.Letter{Kind: models.LetterWithdrawalRefunded, Locale: p.Locale, UserID: &p.UserID, Recipient: recipient,
+		About: w.ID.String() + " " + strconv.FormatInt(entry.ID, 10), Args: args}, err
 }
 
 // addressOfDeleted returns the declared address if the account that it would be read from is deleted, else nothing.

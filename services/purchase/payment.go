@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // lockPaymentSQL locks the payment @payment until the transaction ends.
@@ -21,10 +22,15 @@ func lockPayment(tx models.Tx, paymentRef string) error {
 	if paymentRef == "" {
 		return nil
 	}
-	if err := tx.Exec(`SELECT `+lockPaymentSQL, map[string]any{"payment": paymentRef}).Error; err != nil {
+	if err := postgres.Pipeline(tx.DB, lockPaymentStatement(paymentRef)); err != nil {
 		return fmt.Errorf("lock payment %s: %w", paymentRef, err)
 	}
 	return nil
+}
+
+// lockPaymentStatement is what lockPayment runs, for a pipeline.
+func lockPaymentStatement(paymentRef string) postgres.Statement {
+	return postgres.Statement{SQL: `SELECT ` + lockPaymentSQL, Args: []any{map[string]any{"payment": paymentRef}}}
 }
 
 // recordCharge stores how much of a charge has been refunded. The figure only grows: a smaller one comes from an older

@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // Stripe's reports are signed, and a fault at Stripe may still make them absurd. Figures that cannot be true are not
@@ -32,16 +33,14 @@ func (c Checkout) checked(tx models.Tx) (Checkout, error) {
 	if c = c.checkedFigures(); c.PaymentIntent == "" || !c.paid() {
 		return c, nil
 	}
-	if err := lockPayment(tx, c.PaymentIntent); err != nil {
-		return c, err
-	}
-	var used bool // by another session
-	err := tx.Raw(`SELECT EXISTS (SELECT FROM purchases WHERE payment_intent_id = ? AND checkout_session_id <> ?)`,
-		c.PaymentIntent, c.ID).Scan(&used).Error
+	var used []bool // by another session
+	err := postgres.Pipeline(tx.DB, lockPaymentStatement(c.PaymentIntent),
+		postgres.Statement{SQL: `SELECT EXISTS (SELECT FROM purchases WHERE payment_intent_id = ? AND checkout_session_id <> ?)`,
+			Args: []any{c.PaymentIntent, c.ID}, Read: postgres.Values(&used)})
 	if err != nil {
 		return c, fmt.Errorf("look for payment %s: %w", c.PaymentIntent, err)
 	}
-	if used {
+	if used[0] {
 		c.PaymentIntent, c.Paid, c.PaidCurrency, c.Unclear = "", 0, "", true
 	}
 	return c, nil

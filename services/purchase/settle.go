@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
@@ -57,6 +58,12 @@ func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.
 // Locks: the user; the caller has locked the purchase.
 // Idempotent: it books the difference between what is due and what the purchase says was booked.
 func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
+	return settle(tx, p, eventID)
+}
+
+// settle is Settle, with statements that run after a paid purchase is settled.
+func settle(tx models.Tx, p *models.Purchase, eventID string, then ...postgres.Statement,
+) ([]models.CreditTransaction, error) {
 	if p.Status != models.PurchasePaid && p.Status != models.PurchaseReview && p.Status != models.PurchaseReturned {
 		return nil, nil
 	}
@@ -68,7 +75,11 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 		return nil, settleUnbooked(tx, p, facts)
 	}
 	due, moves := settlement(*p, facts)
+	if len(moves) == 0 {
+		return nil, postgres.Pipeline(tx.DB, then...)
+	}
 	var rows []models.CreditTransaction
+	last := []postgres.Statement{saveStatement(&due)}
 	for _, move := range moves {
 		move.StripeEventID, eventID = eventID, "" // the column is unique
 		if move.Reason != models.ReasonPurchase {
@@ -81,17 +92,23 @@ func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTr
 			return nil, err
 		}
 		rows = append(rows, posted.CreditTransaction)
-		if err := tellMoved(tx, due, posted.CreditTransaction, facts); err != nil {
+		letter, err := letterAbout(tx, due, posted.CreditTransaction, facts)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if len(rows) == 0 {
-		return nil, nil
+		stored, err := letter.Statement()
+		if err != nil {
+			return nil, err
+		}
+		last = append(last, stored)
 	}
 	cameBack := due.CreditsRefunded < p.CreditsRefunded
 	*p = due
-	if err := save(tx, p); err != nil || !facts.Withdrawn {
-		return rows, err
+	if err := postgres.Pipeline(tx.DB, append(last, then...)...); err != nil {
+		return nil, fmt.Errorf("save purchase %s: %w", p.ID, err)
+	}
+	if !facts.Withdrawn {
+		return rows, nil
 	}
 	waived, err := settleWithdrawn(tx, *p, cameBack)
 	return append(rows, waived...), err

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -64,21 +63,19 @@ func (s *Service) store(ctx context.Context, event models.StripeEvent) (inserted
 // insert inserts an event's row; inserted is false for a duplicate. unblocks reports whether events of the same
 // payment wait for it.
 func insert(db *gorm.DB, e models.StripeEvent) (inserted, unblocks bool, err error) {
-	err = db.Raw(`INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
+	var found []bool
+	err = postgres.Pipeline(db, postgres.Statement{SQL: `INSERT INTO stripe_events AS new (event_id, type, api_version, livemode, object_id, payment_ref, payload,
 			status, attempts, next_attempt_at, processed_at, created_at_stripe, received_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
 		RETURNING new.payment_ref <> '' AND EXISTS (SELECT 1 FROM stripe_events e
 			WHERE e.payment_ref = new.payment_ref AND e.status IN ('deferred', 'failed'))`,
-		e.EventID, e.Type, e.APIVersion, e.Livemode, e.ObjectID, e.PaymentRef, e.Payload,
-		e.Status, e.Attempts, e.NextAttemptAt, e.ProcessedAt, e.CreatedAtStripe, e.ReceivedAt).
-		Row().Scan(&unblocks) // GORM's Scan would also format the statement, with the payload
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, false, nil
-	}
+		Args: []any{e.EventID, e.Type, e.APIVersion, e.Livemode, e.ObjectID, e.PaymentRef, e.Payload,
+			e.Status, e.Attempts, e.NextAttemptAt, e.ProcessedAt, e.CreatedAtStripe, e.ReceivedAt},
+		Read: postgres.Values(&found)})
 	if err != nil {
 		return false, false, fmt.Errorf("store event %s: %w", e.EventID, err)
 	}
-	return true, unblocks, nil
+	return len(found) > 0, len(found) > 0 && found[0], nil
 }
 
 // claim locks an event that is not done. With skipLocked it returns nil, without waiting, when another transaction
