@@ -148,13 +148,14 @@ type Account struct {
 // Staff reports whether the user may enter the admin area.
 func (a Account) Staff() bool { return a.Admin || a.Helper }
 
-const userColumns = `users.id, users.email, users.name, users.stripe_customer_id, users.credits_balance,
+const userColumns = `users.id, coalesce(users.email, '') AS email, users.name,
+	coalesce(users.stripe_customer_id, '') AS stripe_customer_id, users.credits_balance,
 	users.credits_held, users.locale, users.created_at, users.updated_at`
 
 // accountColumns read a user with their rights, so that a change of ADMIN_EMAILS or SUPPORT_EMAILS counts at the next
 // request. Their arguments are the addresses of admins and of helpers.
 const accountColumns = userColumns + `, ` + hasRightSQL + ` AS admin, ` + hasRightSQL + ` AS helper,
-	(SELECT tenant_id FROM gate_users WHERE gate_users.user_id = users.id) AS tenant_id`
+	coalesce((SELECT tenant_id FROM gate_users WHERE gate_users.user_id = users.id)::text, '') AS tenant_id`
 
 // Account returns the user with this id.
 // Errors: fault.NotFound when there is none.

@@ -2,10 +2,13 @@ package auth
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+
+	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/batch"
@@ -24,20 +27,26 @@ const loadGateSQL = `SELECT g.key_hash AS asked, ` + loadColumns + `
 
 // loadColumns are a session and its user's account; loadLive joins the user and leaves out what has ended.
 const (
-	loadColumns = `s.key_hash AS session_key_hash, s.user_id AS session_user_id, s.issuer AS session_issuer,
-		s.subject AS session_subject, s.device AS session_device, s.proved_at AS session_proved_at,
-		s.elsewhere_at AS session_elsewhere_at, s.elsewhere_device AS session_elsewhere_device,
-		s.created_at AS session_created_at, s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at,
-		` + accountColumns
+	loadColumns = `s.key_hash, s.user_id, s.issuer, s.subject, s.device, s.proved_at, s.elsewhere_at,
+		s.elsewhere_device, s.created_at, s.last_seen_at, s.expires_at, ` + accountColumns
 	loadLive = `JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
 	WHERE s.expires_at > ? AND s.last_seen_at > ?`
 )
 
 // SignedIn is a session and its user's account.
 type SignedIn struct {
-	Asked   string         // hash of the key by which it was found
-	Session models.Session `gorm:"embedded;embeddedPrefix:session_"`
-	Account Account        `gorm:"embedded"`
+	Asked   string // hash of the key by which it was found
+	Session models.Session
+	Account Account
+}
+
+// scan reads the columns of loadSQL, in their order: every request does, so not by name.
+func (f *SignedIn) scan(rows *sql.Rows) error {
+	s, a := &f.Session, &f.Account
+	return rows.Scan(&f.Asked, &s.KeyHash, &s.UserID, &s.Issuer, &s.Subject, &s.Device, &s.ProvedAt,
+		&s.ElsewhereAt, &s.ElsewhereDevice, &s.CreatedAt, &s.LastSeenAt, &s.ExpiresAt,
+		&a.ID, &a.Email, &a.Name, &a.StripeCustomerID, &a.CreditsBalance, &a.CreditsHeld, &a.Locale, &a.CreatedAt,
+		&a.UpdatedAt, &a.Admin, &a.Helper, &a.TenantID)
 }
 
 // load is the job of one request: a session to load, and the result.
@@ -96,13 +105,7 @@ func (s *Sessions) loadBatch(ctx context.Context, query string, jobs []*load) {
 	for _, j := range jobs {
 		hashes = append(hashes, j.hashes...)
 	}
-	var rows []*SignedIn
-	now := s.now()
-	err := db.Raw(query, s.admins, s.helpers, now, now.Add(-SessionIdle), strings.Join(hashes, ",")).Find(&rows).Error
-	found := make(map[string]*SignedIn, len(rows))
-	for _, row := range rows {
-		found[row.Asked] = row
-	}
+	found, err := s.read(db, query, hashes)
 	for _, j := range jobs {
 		j.err = err
 		for _, hash := range j.hashes {
@@ -112,6 +115,25 @@ func (s *Sessions) loadBatch(ctx context.Context, query string, jobs []*load) {
 			}
 		}
 	}
+}
+
+// read reads the sessions with these hashes, by the hash.
+func (s *Sessions) read(db *gorm.DB, query string, hashes []string) (map[string]*SignedIn, error) {
+	now := s.now()
+	rows, err := db.Raw(query, s.admins, s.helpers, now, now.Add(-SessionIdle), strings.Join(hashes, ",")).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // it has been read, or failed
+	found := map[string]*SignedIn{}
+	for rows.Next() {
+		row := &SignedIn{}
+		if err := row.scan(rows); err != nil {
+			return nil, err
+		}
+		found[row.Asked] = row
+	}
+	return found, rows.Err()
 }
 
 // KeyHash is the session's primary key, which pages may show: it opens nothing.
