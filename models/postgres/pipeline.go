@@ -82,7 +82,11 @@ func Pipeline(db *gorm.DB, statements ...Statement) error {
 
 // send sends a batch, whose first statements begin a transaction, and reads the answers.
 func send(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, begun int, statements []Statement) (err error) {
-	results := conn.SendBatch(ctx, batch)
+	fresh := &pgx.Batch{} // pgx notes in a batch what one connection has prepared
+	for _, q := range batch.QueuedQueries {
+		fresh.Queue(q.SQL, q.Arguments...)
+	}
+	results := conn.SendBatch(ctx, fresh)
 	defer func() {
 		if e := results.Close(); err == nil {
 			err = e

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -140,6 +141,28 @@ func TestPipelineKeepsItsLocks(t *testing.T) {
 		var n int
 		if err := db.Raw(`SELECT length(long_name) FROM things`).Scan(&n).Error; err != nil || n != 20 {
 			t.Errorf("%s: counted to %d, %v; want 20", way, n, err)
+		}
+	}
+}
+
+// A pipeline runs again when a column was added.
+func TestPipelineRunsAgain(t *testing.T) {
+	t.Parallel()
+	columns := 0
+	for way, db := range ways(t) {
+		db.Exec(`DELETE FROM things`).Exec(`INSERT INTO things VALUES (1, NULL, '')`)
+		for range 3 {
+			var ids []int64
+			var rows []thing
+			err := postgres.Pipeline(db, postgres.Statement{SQL: `SELECT id FROM things`, Read: postgres.Values(&ids)},
+				readThings(&rows), postgres.Statement{SQL: `SELECT * FROM things`})
+			if err != nil || len(ids) == 0 || len(rows) == 0 {
+				t.Errorf("%s: read %d ids and %d things, %v; want one of each", way, len(ids), len(rows), err)
+			}
+			columns++
+			if err := db.Exec(fmt.Sprintf(`ALTER TABLE things ADD COLUMN added_%d integer`, columns)).Error; err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
