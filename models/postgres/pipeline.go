@@ -14,25 +14,25 @@ import (
 type Statement struct {
 	SQL  string
 	Args []any
-	Read func(Rows) error // reads the rows; nil to drop them
+	Read func(Rows) error // reads the rows, once more if the pipeline runs again; nil to drop them
 }
 
 // Rows are the rows of a statement.
 type Rows = pgx.Rows
 
-// All returns a Read that appends each row to a slice. Columns are matched with the fields of T by name: credits_held
+// All returns a Read that replaces a slice by the rows. Columns are matched with the fields of T by name: credits_held
 // is CreditsHeld. A column without a field is an error, as NULL is where the field cannot hold it.
 func All[T any](into *[]T) func(Rows) error {
 	return func(rows Rows) (err error) {
-		*into, err = pgx.AppendRows(*into, rows, pgx.RowToStructByNameLax[T])
+		*into, err = pgx.AppendRows([]T(nil), rows, pgx.RowToStructByNameLax[T])
 		return err
 	}
 }
 
-// Values returns a Read that appends each row, of a single column, to a slice.
+// Values returns a Read that replaces a slice by the rows, of a single column.
 func Values[T any](into *[]T) func(Rows) error {
 	return func(rows Rows) (err error) {
-		*into, err = pgx.AppendRows(*into, rows, pgx.RowTo[T])
+		*into, err = pgx.AppendRows([]T(nil), rows, pgx.RowTo[T])
 		return err
 	}
 }

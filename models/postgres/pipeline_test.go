@@ -145,8 +145,8 @@ func TestPipelineKeepsItsLocks(t *testing.T) {
 	}
 }
 
-// A pipeline runs again when a column was added.
-func TestPipelineRunsAgain(t *testing.T) {
+// A pipeline runs again when a column was added. By then it has read the rows of its first statements.
+func TestPipelineReadsEachRowOnce(t *testing.T) {
 	t.Parallel()
 	columns := 0
 	for way, db := range ways(t) {
@@ -156,7 +156,7 @@ func TestPipelineRunsAgain(t *testing.T) {
 			var rows []thing
 			err := postgres.Pipeline(db, postgres.Statement{SQL: `SELECT id FROM things`, Read: postgres.Values(&ids)},
 				readThings(&rows), postgres.Statement{SQL: `SELECT * FROM things`})
-			if err != nil || len(ids) == 0 || len(rows) == 0 {
+			if err != nil || len(ids) != 1 || len(rows) != 1 {
 				t.Errorf("%s: read %d ids and %d things, %v; want one of each", way, len(ids), len(rows), err)
 			}
 			columns++
