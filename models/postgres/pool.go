@@ -88,7 +88,7 @@ func stale(err error) bool {
 // sends the next one.
 // Source: https://github.com/jackc/pgx/blob/v5.11.0/conn.go, deallocateInvalidatedCachedStatements
 func unsent(err error) bool {
-	return err != nil && strings.HasPrefix(err.Error(), "failed to deallocate cached statement(s)")
+	return err != nil && strings.Contains(err.Error(), "failed to deallocate cached statement(s)") // callers wrap it
 }
 
 // full reports whether a server, a pooler, a database or a role refused a connection because it has too many.

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -135,20 +136,35 @@ func TestFullDatabaseDelaysWork(t *testing.T) {
 // pgx first drops the statements that failed on a connection. If it cannot, the statement itself was not sent.
 func TestUnsentWorkRunsAgain(t *testing.T) {
 	t.Parallel()
+	db := open(t, dbtest.Empty(t))
 	unsent := errors.New("failed to deallocate cached statement(s): timeout: i/o timeout")
 	for name, c := range map[string]struct {
 		err  error
 		want int
-	}{"not sent": {unsent, 2}, "sent": {errors.New("i/o timeout"), 1}} {
-		runs := 0
-		_, err := postgres.Retried(t.Context(), func() (int, error) {
-			if runs++; runs == 1 {
-				return 0, c.err
+	}{
+		"not sent":                {unsent, 2},
+		"not sent, says a caller": {fmt.Errorf("apply 1 operations: %w", unsent), 2},
+		"sent":                    {errors.New("i/o timeout"), 1},
+	} {
+		for way, run := range map[string]func(work func() error) error{
+			"alone": func(work func() error) error {
+				_, err := postgres.Retried(t.Context(), func() (int, error) { return 0, work() })
+				return err
+			},
+			"in a transaction": func(work func() error) error {
+				return postgres.Transaction(t.Context(), db, func(models.Tx) error { return work() })
+			},
+		} {
+			runs := 0
+			err := run(func() error {
+				if runs++; runs == 1 {
+					return c.err
+				}
+				return nil
+			})
+			if runs != c.want || (err == nil) != (c.want == 2) {
+				t.Errorf("%s, %s: ran %d times with error %v, want %d times", name, way, runs, err, c.want)
 			}
-			return 0, nil
-		})
-		if runs != c.want || (err == nil) != (c.want == 2) {
-			t.Errorf("%s: ran %d times with error %v, want %d times", name, runs, err, c.want)
 		}
 	}
 }
