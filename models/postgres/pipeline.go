@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -47,14 +48,6 @@ func Pipeline(db *gorm.DB, statements ...Statement) error {
 	}
 	db = db.Session(&gorm.Session{NewDB: true, Context: db.Statement.Context})
 	batch := &pgx.Batch{}
-	t, joined := db.Statement.ConnPool.(*transaction)
-	begun := 0
-	if joined {
-		begun = len(t.begin)
-		for _, begin := range t.begin {
-			batch.Queue(begin)
-		}
-	}
 	for _, s := range statements {
 		built := db.Raw(s.SQL, s.Args...).Statement
 		if built.Error != nil {
@@ -63,16 +56,16 @@ func Pipeline(db *gorm.DB, statements ...Statement) error {
 		batch.Queue(built.SQL.String(), built.Vars...)
 	}
 	ctx := db.Statement.Context
-	send := func(conn *pgx.Conn) error { return send(ctx, conn, batch, begun, statements) }
 	var err error
-	switch pool, _ := db.Statement.ConnPool.(pool); {
-	case joined:
-		t.begin = nil
-		err = onConn(t.conn, send)
-	case pool.DB != nil:
-		_, err = retried(ctx, pool, func() (struct{}, error) { return struct{}{}, pool.onConn(ctx, send) })
+	switch p := db.Statement.ConnPool.(type) {
+	case *transaction:
+		err = p.pipeline(ctx, batch, statements)
+	case pool:
+		_, err = retried(ctx, p, func() (struct{}, error) {
+			return struct{}{}, p.onConn(ctx, func(conn *pgx.Conn) error { return send(ctx, conn, nil, batch, statements) })
+		})
 	default:
-		err = fmt.Errorf("run a pipeline on a %T", db.Statement.ConnPool)
+		err = fmt.Errorf("run a pipeline on a %T", p)
 	}
 	if err != nil {
 		return db.AddError(err) // translates it
@@ -80,9 +73,46 @@ func Pipeline(db *gorm.DB, statements ...Statement) error {
 	return nil
 }
 
-// send sends a batch, whose first statements begin a transaction, and reads the answers.
-func send(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, begun int, statements []Statement) (err error) {
+// pipeline runs a batch in the transaction, and begins it unless it has begun.
+//
+// pgx first asks for a description of each statement that is new to the connection. Behind a pooler, that would wait
+// for locks without the time limits of a transaction that the batch itself begins, so it is begun before.
+func (t *transaction) pipeline(ctx context.Context, batch *pgx.Batch, statements []Statement) error {
+	begin := t.begin
+	t.begin = nil
+	return onConn(t.conn, func(conn *pgx.Conn) error {
+		if !t.pool.pooled {
+			return send(ctx, conn, begin, batch, statements)
+		}
+		known, _ := conn.PgConn().CustomData()[described].(map[string]bool)
+		isNew := func(q *pgx.QueuedQuery) bool { return !known[q.SQL] }
+		if begin != nil && slices.ContainsFunc(batch.QueuedQueries, isNew) {
+			if err := send(ctx, conn, begin, &pgx.Batch{}, nil); err != nil {
+				return err
+			}
+			begin = nil
+		}
+		err := send(ctx, conn, begin, batch, statements)
+		if err != nil || known == nil {
+			known = map[string]bool{} // pgx forgets the statements of a batch that failed
+			conn.PgConn().CustomData()[described] = known
+		}
+		for _, q := range batch.QueuedQueries {
+			known[q.SQL] = err == nil
+		}
+		return err
+	})
+}
+
+// described is where a connection notes the statements of pipelines that pgx has a description of.
+const described = "statements described"
+
+// send sends what begins a transaction, and a batch, and reads the answers.
+func send(ctx context.Context, conn *pgx.Conn, begin []string, batch *pgx.Batch, statements []Statement) (err error) {
 	fresh := &pgx.Batch{} // pgx notes in a batch what one connection has prepared
+	for _, b := range begin {
+		fresh.Queue(b)
+	}
 	for _, q := range batch.QueuedQueries {
 		fresh.Queue(q.SQL, q.Arguments...)
 	}
@@ -91,11 +121,11 @@ func send(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, begun int, stat
 		if e := results.Close(); err == nil {
 			err = e
 		}
-		if err != nil && begun > 0 && conn.PgConn().TxStatus() == 'I' {
+		if err != nil && begin != nil && conn.PgConn().TxStatus() == 'I' {
 			_ = conn.Close(context.WithoutCancel(ctx)) // no later statement may run outside the transaction
 		}
 	}()
-	for range begun {
+	for range begin {
 		if _, err := results.Exec(); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -164,5 +165,44 @@ func TestPipelineReadsEachRowOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// A pipeline that begins its transaction waits for a lock no longer than lock_timeout, also where a connection to a
+// pooler runs its statements for the first time, or again after a failure.
+func TestPipelineWaitsWithinTheTimeLimits(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ before, waiting int }{"the first time": {0, 1}, "after a failure": {1, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dbs := ways(t)
+			run := func() error {
+				ctx, cancel := context.WithTimeout(t.Context(), dbtest.HangTimeout)
+				defer cancel()
+				return postgres.Transaction(ctx, dbs["through a pooler"], func(tx models.Tx) error {
+					return postgres.Pipeline(tx.DB, readThings(&[]thing{}))
+				})
+			}
+			for range c.before {
+				if err := run(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := postgres.Transaction(t.Context(), dbs["directly"], func(tx models.Tx) error {
+				if err := tx.Exec(`LOCK TABLE things`).Error; err != nil {
+					return err
+				}
+				for n := range c.waiting {
+					var refusal *pgconn.PgError
+					if err := run(); !errors.As(err, &refusal) || refusal.Code != "55P03" { // lock_not_available
+						t.Errorf("pipeline %d ended with %v, want the lock timeout", n+1, err)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

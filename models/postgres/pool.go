@@ -58,6 +58,7 @@ func openPool(cfg *pgx.ConnConfig, size int, pooled bool) pool {
 				return driver.ErrBadConn
 			}
 			conn.PgConn().CustomData()[noticed] = now
+			delete(conn.PgConn().CustomData(), described)
 			return nil
 		}),
 		stdlib.OptionShouldPing(func(ctx context.Context, p stdlib.ShouldPingParams) bool {
