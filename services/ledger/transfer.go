@@ -27,6 +27,9 @@ func Transfer(tx models.Tx, from, to int64, credits models.Credits, meta models.
 	return rows, nil
 }
 
-// overdraws reports whether an entry may take a balance below zero: after Stripe has returned the money, and when the
-// credits follow their purchase to another user.
-func (e Entry) overdraws() bool { return e.Reason.Overdraws() || e.Meta.Counterpart != 0 }
+// overdraws reports whether an entry may take a balance below zero, and from a deleted account: after Stripe has
+// returned the money, when the credits follow their purchase to another user, and for a withdrawal, whose credits the
+// caller has counted.
+func (e Entry) overdraws() bool {
+	return e.Reason.Overdraws() || e.Meta.Counterpart != 0 || e.Meta.Withdrawal != ""
+}
