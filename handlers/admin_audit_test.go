@@ -34,7 +34,7 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/events/:id/close":       {"note": {"Looked at it"}},
 	"POST /:locale/admin/events/:id/foreign":     {"note": {"Another product's"}},
 	"POST /:locale/admin/purchases/:id/book":     {"note": {"Paid as agreed"}, "confirmed": {"yes"}},
-	"POST /:locale/admin/withdrawals/:id/refund": {"confirmed": {"yes"}},
+	"POST /:locale/admin/withdrawals/:id/refund": {"seen": {"2000"}, "confirmed": {"yes"}},
 	"POST /:locale/admin/purchases/:id/foreign":  {"note": {"Another product's"}},
 	"POST /:locale/admin/purchases/:id/share": {"note": {"As the bank says"}, "dispute_id": {"dp_1"}, "revision": {"0"},
 		"share": {"1,00"}},

@@ -82,7 +82,8 @@ func (h *Handler) refundWithdrawal(c *fiber.Ctx) error {
 		}
 		return h.summarize(c, pages.WithdrawalSummary(c.UserContext(), w, e))
 	}
-	err := h.Withdrawal.Refund(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c))
+	err := h.Withdrawal.Refund(c.UserContext(), c.Params("id"), models.Cents(parseDigits(formValue(c, "seen"))),
+		currentUserID(c), requestID(c))
 	return h.redirectAfter(c, localPath(c, "/admin/withdrawals"), err, "withdrawal_refunded")
 }
 

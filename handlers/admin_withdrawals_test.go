@@ -49,7 +49,11 @@ func TestAdminHandlesAWithdrawal(t *testing.T) {
 	if r := boss.post(action+"/refund", token); r.status != 200 || !strings.Contains(r.body, "20,00\u00a0€ erstatten") {
 		t.Fatalf("refund without a confirmation: status %d, want a summary", r.status)
 	}
-	confirmed := url.Values{"_csrf": token["_csrf"], "confirmed": {"yes"}}
+	confirmed := url.Values{"_csrf": token["_csrf"], "seen": {"2000"}, "confirmed": {"yes"}}
+	stale := url.Values{"_csrf": token["_csrf"], "seen": {"1900"}, "confirmed": {"yes"}}
+	if r := boss.post(action+"/refund", stale); r.status != 409 {
+		t.Errorf("refund of another amount than the summary showed: status %d, want 409", r.status)
+	}
 	if r := boss.post(action+"/refund", confirmed); r.status != 303 {
 		t.Fatalf("refund: status %d, want 303", r.status)
 	}

@@ -176,6 +176,7 @@ var forms = []form{
 	{action: "POST /admin/withdrawals/ID/close", user: "admin", path: "/admin/withdrawals", button: `[id^="close-"]`,
 		countSQL: `SELECT count(*) FROM audit_log WHERE action LIKE 'withdrawal.%'`},
 	{action: "POST /admin/withdrawals/ID/refund", user: "admin", path: "/admin/withdrawals", button: `[id^="refund-"]`,
+		fields: []formField{{name: "seen", hidden: true}},
 		resetSQL: `UPDATE withdrawals SET handled_at = NULL, handled_by = NULL, refunded_cents = NULL, refund_request = NULL
 			WHERE purchase_id IS NOT NULL`},
 	{action: "POST /admin/withdrawals/ID/reopen", user: "admin", path: "/admin/withdrawals", button: `[id^="reopen-"]`,

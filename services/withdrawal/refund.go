@@ -18,16 +18,17 @@ import (
 const refundBatch = 20
 
 // Refund refunds what a clean declaration entitles the consumer to, and closes it once Stripe has made the refund. If
-// Stripe does not answer now, the workers go on.
+// Stripe does not answer now, the workers go on. The admin has seen the amount, which may change until it is confirmed.
 //
 // Locks: the payment, the purchase, the declaration; none across the network. Idempotent: one refund per declaration.
-// Errors: fault.NotFound; fault.Conflict with fault.WithdrawalUnclear when a person must decide on the amount.
-func (s *Service) Refund(ctx context.Context, id string, actorID int64, requestID string) error {
+// Errors: fault.NotFound; fault.Conflict with fault.WithdrawalUnclear when a person must decide on the amount, or with
+// fault.RefundedSince when another amount is due than seen.
+func (s *Service) Refund(ctx context.Context, id string, seen models.Cents, actorID int64, requestID string) error {
 	w, err := s.Find(ctx, id)
 	if err != nil {
 		return err
 	}
-	return s.refund(ctx, w, models.AuditEvent{ActorID: actorID, RequestID: requestID})
+	return s.refund(ctx, w, &seen, models.AuditEvent{ActorID: actorID, RequestID: requestID})
 }
 
 // Refundable returns an open declaration and what Refund would refund.
@@ -56,8 +57,9 @@ var worker = models.Actor{RequestID: "job"}
 // errUnclear says that a person must decide.
 var errUnclear = fault.Because(fault.Conflict, fault.WithdrawalUnclear)
 
-// refund stores the request for the refund before Stripe is asked, so that a crash neither loses nor repeats it.
-func (s *Service) refund(ctx context.Context, w models.Withdrawal, event models.AuditEvent) error {
+// refund stores the request for the refund before Stripe is asked, so that a crash neither loses nor repeats it. It
+// refunds what is due if seen is nil.
+func (s *Service) refund(ctx context.Context, w models.Withdrawal, seen *models.Cents, event models.AuditEvent) error {
 	if w.PurchaseID == nil {
 		return errUnclear
 	}
@@ -76,8 +78,11 @@ func (s *Service) refund(ctx context.Context, w models.Withdrawal, event models.
 			return err
 		}
 		e := Entitle(locked, d)
-		if !e.Clean() {
+		switch {
+		case !e.Clean():
 			return errUnclear
+		case seen != nil && *seen != e.Cents:
+			return fault.Because(fault.Conflict, fault.RefundedSince)
 		}
 		request, _, _, err = purchase.RequestRefund(tx, purchase.RefundOrder{PurchaseID: d.ID, ActorID: event.ActorID,
 			Cents: e.Cents, Seen: d.Refunded, Key: models.WithdrawalRefundKey + w.ID.String()}, s.Now())
@@ -107,7 +112,7 @@ func (s *Service) refund(ctx context.Context, w models.Withdrawal, event models.
 func (s *Service) RefundDue(ctx context.Context) error {
 	return s.each(ctx, `SELECT * FROM withdrawals WHERE handled_at IS NULL AND purchase_id IS NOT NULL AND judged_at IS NULL
 		AND refund_request IS NULL ORDER BY received_at LIMIT ?`, func(w models.Withdrawal) error {
-		err := s.refund(models.WithActor(ctx, worker), w, models.AuditEvent{})
+		err := s.refund(models.WithActor(ctx, worker), w, nil, models.AuditEvent{})
 		if !fault.Is(err, fault.Conflict) {
 			return err
 		}

@@ -125,13 +125,13 @@ func TestUnclearWithdrawalsWait(t *testing.T) {
 		t.Errorf("%d declarations wait for a person, want 3", judged)
 	}
 	admin := dbtest.User(t, f.DB, "admin@example.com").ID
-	if err := f.Refund(t.Context(), w.ID.String(), admin, ""); fault.Of(err) == nil ||
+	if err := f.Refund(t.Context(), w.ID.String(), 500, admin, ""); fault.Of(err) == nil ||
 		fault.Of(err).Problem != fault.WithdrawalUnclear {
 		t.Errorf("refund of a reworded declaration: error = %v, want fault.WithdrawalUnclear", err)
 	}
 }
 
-// An admin refunds with one button, once.
+// An admin refunds the amount that the summary showed, once.
 func TestAdminRefundsAWithdrawal(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -140,8 +140,13 @@ func TestAdminRefundsAWithdrawal(t *testing.T) {
 	f.work()
 	f.wantRefunds("without WITHDRAWAL_AUTO_REFUND")
 	admin := dbtest.User(t, f.DB, "admin@example.com").ID
+	if err := f.Refund(t.Context(), w.ID.String(), 300, admin, "req_1"); fault.Of(err) == nil ||
+		fault.Of(err).Problem != fault.RefundedSince {
+		t.Errorf("refund of another amount than seen: error = %v, want fault.RefundedSince", err)
+	}
+	f.wantRefunds("of another amount than seen")
 	dbtest.Concurrently(20, func(int) {
-		if err := f.Refund(context.Background(), w.ID.String(), admin, "req_1"); err != nil {
+		if err := f.Refund(context.Background(), w.ID.String(), 500, admin, "req_1"); err != nil {
 			t.Errorf("refund: %v", err)
 		}
 	})

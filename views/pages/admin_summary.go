@@ -2,6 +2,7 @@ package pages
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/resume-matcher/credits/locales"
@@ -68,7 +69,7 @@ func WithdrawalSummary(ctx context.Context, w models.Withdrawal, e models.Entitl
 	amount := locales.Args{"amount": components.Money(ctx, e.Cents, e.Currency)}
 	return SummaryData{
 		Heading: locales.T(ctx, "summary.refund.heading", amount), Submit: locales.T(ctx, "summary.refund.submit", amount),
-		Final: true,
+		Final: true, Fields: []ResendField{{Name: "seen", Value: strconv.FormatInt(int64(e.Cents), 10)}},
 		Facts: [][2]string{{locales.T(ctx, "summary.who"), w.Name + " · " + w.Email},
 			{locales.T(ctx, "withdrawal.received.contract"), w.Contract},
 			{locales.T(ctx, "summary.basis"), entitlementText(ctx, e)},
