@@ -46,7 +46,7 @@ type Meta struct {
 	// Actor is "user:<id>" for an admin, "operator" for the command line, or "system".
 	Actor           string          `json:"actor,omitempty"`
 	Note            string          `json:"note,omitempty"`
-	Withdrawal      string          `json:"withdrawal,omitempty"`  // the withdrawal that an entry waives used credits for
+	Withdrawal      string          `json:"withdrawal,omitempty"`  // the withdrawal that waives used credits, or with which they lapse
 	Counterpart     int64           `json:"counterpart,omitempty"` // the other user of a transfer
 	RequestMetadata json.RawMessage `json:"metadata,omitempty"`    // sent by the caller of a spend
 }

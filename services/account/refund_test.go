@@ -256,10 +256,45 @@ func TestTwentyRefundsBeforeDeletion(t *testing.T) {
 	f.wantCredits("after all", 0, 0)
 }
 
+// An admin may close the withdrawal of a deleted account without a refund, and undo that. Its credits lapse, as do all
+// others that nobody is owed money for.
+func TestClosedWithdrawalOfADeletedAccount(t *testing.T) {
+	t.Parallel()
+	f := newLeaver(t)
+	f.Withdrawal.Automatic = false
+	admin := dbtest.User(t, f.DB, "admin@example.com").ID
+	f.must(f.refund(f.offers()))
+	f.must(f.Delete(t.Context(), f.user.ID))
+	f.must(f.Purchase.SendRefundsDue(t.Context())) // not due yet
+	var id string
+	f.must(f.DB.Raw(`SELECT id::text FROM withdrawals`).Scan(&id).Error)
+	dbtest.Concurrently(20, func(int) {
+		if err := f.Withdrawal.Close(t.Context(), id, admin, "req_1"); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	f.wantCredits("closed, and the older purchase is still to be refunded", 50, 0)
+	dbtest.Concurrently(20, func(int) {
+		if err := f.Withdrawal.Reopen(t.Context(), id, admin, "req_2"); err != nil {
+			t.Errorf("reopen: %v", err)
+		}
+	})
+	f.wantCredits("opened again", 150, 0)
+	f.must(f.Withdrawal.Close(t.Context(), id, admin, "req_3"))
+	f.must(f.Withdrawal.Reopen(t.Context(), id, admin, "req_4"))
+	f.must(f.Withdrawal.Refund(t.Context(), id, 500, admin, "req_5"))
+	for range 2 {
+		f.work()
+	}
+	f.wantRefunds("in the end", "250", "500")
+	f.wantCredits("in the end", 0, 0)
+}
+
 // A bank may reject a refund after the account was deleted. What the withdrawal waived is taken again.
 func TestFailedRefundOfADeletedAccount(t *testing.T) {
 	t.Parallel()
 	f := newLeaver(t)
+	admin := dbtest.User(t, f.DB, "admin@example.com").ID
 	f.post(-80, models.ReasonResumeAnalysis) // 30 of the newer purchase are used
 	f.must(f.refund(f.offers()))
 	f.must(f.Delete(t.Context(), f.user.ID))
@@ -272,4 +307,8 @@ func TestFailedRefundOfADeletedAccount(t *testing.T) {
 		Currency: "eur", Status: "failed", Amount: 500}, nil)
 	f.must(err)
 	f.wantCredits("the refund failed", 70, 0)
+	var id string
+	f.must(f.DB.Raw(`SELECT id::text FROM withdrawals WHERE handled_at IS NULL`).Scan(&id).Error)
+	f.must(f.Withdrawal.Close(t.Context(), id, admin, "req_1"))
+	f.wantCredits("closed", 0, 0)
 }

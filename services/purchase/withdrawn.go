@@ -73,6 +73,52 @@ func ReleaseWithdrawn(tx models.Tx, p models.Purchase) error {
 	return saveWithdrawnHold(tx, w.ID, nil)
 }
 
+// LapseWithdrawn takes the unused credits that a declaration of withdrawal kept in the balance of a deleted account,
+// when it is closed and they were not refunded.
+//
+// Units: credits. Locks: the user; the caller has locked the purchase.
+func LapseWithdrawn(tx models.Tx, d Detail, w models.Withdrawal) ([]models.CreditTransaction, error) {
+	user, err := ledger.Lock(tx, d.UserID)
+	if err != nil || user.DeletedAt == nil {
+		return nil, err
+	}
+	unused := max(w.Unused(d.Purchase)-d.PendingCredits(), 0)
+	return postWithdrawn(tx, d.Purchase, w, -min(unused, max(user.CreditsBalance, 0)))
+}
+
+// RestoreLapsed undoes LapseWithdrawn for a declaration that is opened again.
+//
+// Units: credits. Locks: the user; the caller has locked the purchase. Idempotent.
+func RestoreLapsed(tx models.Tx, p models.Purchase, w models.Withdrawal) ([]models.CreditTransaction, error) {
+	user, err := ledger.Lock(tx, p.UserID)
+	if err != nil || user.DeletedAt == nil {
+		return nil, err
+	}
+	var booked models.Credits // for the withdrawal: what it waived, less what lapsed
+	err = tx.Raw(`SELECT coalesce(sum(delta_credits), 0) FROM credit_transactions
+		WHERE meta ->> 'purchase_id' = ? AND meta ->> 'withdrawal' = ? AND user_id = ?`, p.ID.String(), w.ID.String(), p.UserID).
+		Scan(&booked).Error
+	if err != nil {
+		return nil, fmt.Errorf("credits that lapsed with withdrawal %s: %w", w.ID, err)
+	}
+	return postWithdrawn(tx, p, w, w.WaivedCredits-booked)
+}
+
+// postWithdrawn books credits because of a withdrawal; nothing if they are 0.
+func postWithdrawn(tx models.Tx, p models.Purchase, w models.Withdrawal, delta models.Credits,
+) ([]models.CreditTransaction, error) {
+	if delta == 0 {
+		return nil, nil
+	}
+	meta := metaOf(p)
+	meta.Actor, meta.Withdrawal = "system", w.ID.String()
+	posted, err := ledger.Post(tx, ledger.Entry{UserID: p.UserID, Delta: delta, Reason: models.ReasonManual, Meta: meta})
+	if err != nil {
+		return nil, fmt.Errorf("book %d credits for withdrawal %s: %w", delta, w.ID, err)
+	}
+	return []models.CreditTransaction{posted.CreditTransaction}, nil
+}
+
 // openWithdrawal returns the open declaration of withdrawal from a purchase, or nil.
 func openWithdrawal(tx models.Tx, purchaseID uuid.UUID) (*models.Withdrawal, error) {
 	var rows []models.Withdrawal
@@ -99,22 +145,30 @@ func saveWithdrawnHold(tx models.Tx, withdrawalID uuid.UUID, hold *uuid.UUID) er
 //
 // Locks: the user, then the holds; the caller has locked the purchase.
 func settleWithdrawn(tx models.Tx, p models.Purchase, cameBack bool) ([]models.CreditTransaction, error) {
+	reopened := false
 	if cameBack {
-		err := tx.Exec(`UPDATE withdrawals SET handled_at = NULL, handled_by = NULL, refunded_cents = NULL, judged_at = now()
-			WHERE purchase_id = ? AND refunded_cents > 0`, p.ID).Error
-		if err != nil {
-			return nil, fmt.Errorf("reopen the withdrawal from purchase %s: %w", p.ID, err)
+		opened := tx.Exec(`UPDATE withdrawals SET handled_at = NULL, handled_by = NULL, refunded_cents = NULL, judged_at = now()
+			WHERE purchase_id = ? AND refunded_cents > 0`, p.ID)
+		if opened.Error != nil {
+			return nil, fmt.Errorf("reopen the withdrawal from purchase %s: %w", p.ID, opened.Error)
 		}
+		reopened = opened.RowsAffected > 0
 	}
 	w, err := openWithdrawal(tx, p.ID)
 	if err != nil || w == nil || w.UsedCredits == nil {
 		return nil, err
 	}
+	var restored []models.CreditTransaction
+	if reopened {
+		if restored, err = RestoreLapsed(tx, p, *w); err != nil {
+			return nil, err
+		}
+	}
 	rows, err := waive(tx, p, *w)
 	if err != nil {
 		return nil, err
 	}
-	return rows, HoldWithdrawn(tx, p)
+	return append(restored, rows...), HoldWithdrawn(tx, p)
 }
 
 // waive gives back the used credits that the refunds took, or takes them again when a refund failed.
@@ -130,18 +184,13 @@ func waive(tx models.Tx, p models.Purchase, w models.Withdrawal) ([]models.Credi
 		}
 		change = max(change, -max(user.Available(), 0))
 	}
-	if change == 0 {
-		return nil, nil
-	}
-	meta := metaOf(p)
-	meta.Actor, meta.Withdrawal = "system", w.ID.String()
-	posted, err := ledger.Post(tx, ledger.Entry{UserID: p.UserID, Delta: change, Reason: models.ReasonManual, Meta: meta})
-	if err != nil {
+	rows, err := postWithdrawn(tx, p, w, change)
+	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
 	err = tx.Exec(`UPDATE withdrawals SET waived_credits = waived_credits + ? WHERE id = ?`, change, w.ID).Error
 	if err != nil {
 		return nil, fmt.Errorf("save what withdrawal %s waives: %w", w.ID, err)
 	}
-	return []models.CreditTransaction{posted.CreditTransaction}, nil
+	return rows, nil
 }

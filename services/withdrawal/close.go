@@ -7,11 +7,13 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
 // Close marks a declaration and all open ones equal to it as handled, says what was refunded of the purchase, and
-// writes one audit entry. Credits that are still held are free again. The first admin counts.
+// writes one audit entry. Credits that are still held are free again; those of a deleted account lapse. The first admin
+// counts.
 //
 // Locks: the payment, the purchase, the declarations, the user. Idempotent.
 // Errors: fault.NotFound; fault.Conflict while a refund of the declaration is on its way.
@@ -21,9 +23,11 @@ func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID
 		return err
 	}
 	event := auditOf(w, models.ActionWithdrawalClose, actorID, requestID)
-	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-		if w.PurchaseID != nil {
-			return s.closeByHand(tx, w, event)
+	var moved []models.CreditTransaction
+	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) (err error) {
+		if moved = nil; w.PurchaseID != nil {
+			moved, err = s.closeByHand(tx, w, event)
+			return err
 		}
 		done := tx.Exec(`UPDATE withdrawals SET handled_at = @now, handled_by = @actor WHERE handled_at IS NULL AND id IN (
 				SELECT id FROM withdrawals WHERE handled_at IS NULL AND (id = @id OR fold = @fold AND fold <> '') ORDER BY id FOR UPDATE)`,
@@ -37,33 +41,38 @@ func (s *Service) Close(ctx context.Context, id string, actorID int64, requestID
 		event.Detail["closed"] = done.RowsAffected
 		return models.AppendAudit(tx, event)
 	})
+	if err == nil {
+		ledger.LogMoved(ctx, s.Log, moved)
+	}
+	return err
 }
 
 // closeByHand closes the only declaration about a purchase.
-func (s *Service) closeByHand(tx models.Tx, w models.Withdrawal, event models.AuditEvent) error {
+func (s *Service) closeByHand(tx models.Tx, w models.Withdrawal, event models.AuditEvent,
+) (lapsed []models.CreditTransaction, err error) {
 	p, err := purchase.LockForDecision(tx, *w.PurchaseID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	locked, err := lock(tx, w.ID)
 	if err != nil || locked.HandledAt != nil {
-		return err
+		return nil, err
 	}
 	var pending bool
 	err = tx.Raw(`SELECT EXISTS (SELECT FROM refund_requests WHERE id = ? AND status = 'pending')`, locked.RefundRequest).
 		Scan(&pending).Error
 	switch {
 	case err != nil:
-		return fmt.Errorf("refund of withdrawal %s: %w", w.ID, err)
+		return nil, fmt.Errorf("refund of withdrawal %s: %w", w.ID, err)
 	case pending:
-		return fault.Because(fault.Conflict, fault.DecidedOtherwise)
+		return nil, fault.Because(fault.Conflict, fault.DecidedOtherwise)
 	}
-	d, err := s.closeOf(tx, *p, event.ActorID)
+	d, lapsed, err := s.closeOf(tx, *p, locked, event.ActorID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	event.Detail["closed"], event.Detail["cents"], event.Detail["currency"] = 1, d.Refunded, d.PaymentCurrency()
-	return models.AppendAudit(tx, event)
+	return lapsed, models.AppendAudit(tx, event)
 }
 
 // Reopen undoes Close: the declarations that were closed together are open again, a person decides about them, and the
@@ -75,7 +84,9 @@ func (s *Service) Reopen(ctx context.Context, id string, actorID int64, requestI
 	if err != nil {
 		return err
 	}
-	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	var moved []models.CreditTransaction
+	err = postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		moved = nil
 		var p *models.Purchase
 		if w.PurchaseID != nil {
 			if p, err = purchase.LockForDecision(tx, *w.PurchaseID); err != nil {
@@ -93,12 +104,19 @@ func (s *Service) Reopen(ctx context.Context, id string, actorID int64, requestI
 			return fmt.Errorf("reopen withdrawal %s: %w", w.ID, err)
 		}
 		if p != nil {
+			if moved, err = purchase.RestoreLapsed(tx, *p, locked); err != nil {
+				return err
+			}
 			if err := purchase.HoldWithdrawn(tx, *p); err != nil {
 				return err
 			}
 		}
 		return models.AppendAudit(tx, auditOf(w, models.ActionWithdrawalReopen, actorID, requestID))
 	})
+	if err == nil {
+		ledger.LogMoved(ctx, s.Log, moved)
+	}
+	return err
 }
 
 // auditOf begins the audit entry of a decision about a declaration.

@@ -11,6 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -149,7 +150,9 @@ func (s *Service) each(ctx context.Context, query string, fn func(w models.Withd
 
 // closeRefunded closes a declaration whose refund was made. The audit entry of the refund tells of it.
 func (s *Service) closeRefunded(ctx context.Context, w models.Withdrawal) error {
-	return postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	var lapsed []models.CreditTransaction
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		lapsed = nil
 		p, err := purchase.LockForDecision(tx, *w.PurchaseID)
 		if err != nil {
 			return err
@@ -158,29 +161,37 @@ func (s *Service) closeRefunded(ctx context.Context, w models.Withdrawal) error 
 		if err != nil || locked.HandledAt != nil {
 			return err
 		}
-		_, err = s.closeOf(tx, *p, models.ActorOf(ctx).AdminID)
+		_, lapsed, err = s.closeOf(tx, *p, locked, models.ActorOf(ctx).AdminID)
 		return err
 	})
+	if err == nil {
+		ledger.LogMoved(ctx, s.Log, lapsed)
+	}
+	return err
 }
 
-// closeOf closes the open declaration of a purchase, frees what is still held, and returns the purchase with what was
-// refunded of it. The actor is 0 for the workers.
+// closeOf closes the open declaration w of a purchase, frees what is still held, and returns the purchase with what was
+// refunded of it. What is unused lapses if the account is deleted. The actor is 0 for the workers.
 //
 // Locks: the user; the caller has locked the purchase and the declaration.
-func (s *Service) closeOf(tx models.Tx, p models.Purchase, actorID int64) (d purchase.Detail, err error) {
+func (s *Service) closeOf(tx models.Tx, p models.Purchase, w models.Withdrawal, actorID int64,
+) (d purchase.Detail, lapsed []models.CreditTransaction, err error) {
 	if err := purchase.ReleaseWithdrawn(tx, p); err != nil {
-		return d, err
+		return d, nil, err
 	}
 	d, err = (&purchase.Service{DB: tx.DB}).Detail(tx.Statement.Context, p.ID.String())
 	if err != nil {
-		return d, err
+		return d, nil, err
+	}
+	if lapsed, err = purchase.LapseWithdrawn(tx, d, w); err != nil {
+		return d, nil, err
 	}
 	err = tx.Exec(`UPDATE withdrawals SET handled_at = ?, handled_by = nullif(CAST(? AS int), 0), refunded_cents = ?
 		WHERE purchase_id = ? AND handled_at IS NULL`, s.Now(), actorID, d.Refunded, p.ID).Error
 	if err != nil {
-		return d, fmt.Errorf("close the withdrawal from purchase %s: %w", p.ID, err)
+		return d, nil, fmt.Errorf("close the withdrawal from purchase %s: %w", p.ID, err)
 	}
-	return d, nil
+	return d, lapsed, nil
 }
 
 // lock locks a declaration.
