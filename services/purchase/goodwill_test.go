@@ -260,6 +260,32 @@ func TestUnusedCreditsWhileStripeIsAway(t *testing.T) {
 	f.wantHeld("sent", 0)
 }
 
+// A server of an earlier release may send the refund while it is being replaced. It knows nothing of the hold.
+func TestHoldsOfRefundsThatAnEarlierReleaseSent(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	f := newGoodwillFixture(t)
+	f.change(func() { f.down = true })
+	request, err := f.ask(f.offer(), "form")
+	f.must(err)
+	f.must(f.EndStaleHolds(ctx))
+	f.wantHeld("pending", 1200)
+	f.change(func() { f.down = false })
+	earlier := request
+	earlier.HoldID = nil
+	if _, err := f.SendRefund(ctx, earlier); err != nil {
+		t.Fatal(err)
+	}
+	f.wantHeld("sent by an earlier release", 1200)
+	dbtest.Concurrently(20, func(int) {
+		if err := f.EndStaleHolds(ctx); err != nil {
+			t.Errorf("end holds: %v", err)
+		}
+	})
+	f.wantHeld("in the end", 0)
+	f.wantBalance(0)
+}
+
 func TestStripeRefusesToRefundUnusedCredits(t *testing.T) {
 	t.Parallel()
 	f := newGoodwillFixture(t)

@@ -1,6 +1,7 @@
 package purchase
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -47,3 +49,27 @@ func endHold(tx models.Tx, userID int64, hold *uuid.UUID) error {
 	}
 	return nil
 }
+
+// EndStaleHolds releases the holds of refunds that have ended. A server of an earlier release sends such refunds, too,
+// while it is being replaced, and knows nothing of holds.
+//
+// Locks: the user, then the hold. Idempotent.
+func (s *Service) EndStaleHolds(ctx context.Context) error {
+	var stale []models.Hold
+	err := s.DB.WithContext(ctx).Raw(staleHoldsSQL, refundBatch).Scan(&stale).Error
+	if err != nil {
+		return fmt.Errorf("find holds of ended refunds: %w", err)
+	}
+	for _, h := range stale {
+		err = errors.Join(err, postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+			return endHold(tx, h.UserID, &h.ID)
+		}))
+	}
+	return err
+}
+
+// staleHoldsSQL finds open holds whose refund is not pending. The condition on expires_at leaves out the holds of
+// features, which last a day at most, by the index holds_open_by_expiry.
+const staleHoldsSQL = `SELECT h.* FROM holds h WHERE status = 'open' AND expires_at > now() + interval '2 days'
+	AND feature = 'refund' AND EXISTS (SELECT FROM refund_requests r WHERE r.hold_id = h.id AND r.status <> 'pending'
+		AND r.purchase_id = CAST(h.metadata ->> 'purchase_id' AS uuid)) ORDER BY id LIMIT ?`
