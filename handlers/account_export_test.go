@@ -130,12 +130,16 @@ func TestExportAccount(t *testing.T) {
 		VALUES (gen_random_uuid(), ?, 1, 500, 123456, 'eur', 'de', 'k')`, user.ID).Error; err != nil {
 		t.Fatal(err)
 	}
+	if err := f.db.Exec(`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, next_attempt_at, created_at, updated_at)
+		SELECT gen_random_uuid(), id, 'k', 4200, '', now(), now(), now() FROM purchases`).Error; err != nil {
+		t.Fatal(err)
+	}
 	ada := f.member(user.ID)
 	for locale, comma := range map[string]rune{"en": ',', "de": ';'} {
 		r := ada.call("GET", "/"+locale+"/account/export.zip", "", "Cookie: "+ada.cookie)
 		files := unzip(t, r)
-		if len(files) != 22 || r.header.Get("Content-Type") != "application/zip" {
-			t.Fatalf("%s: status %d with %d files, want 200 with 22", locale, r.status, len(files))
+		if len(files) != 24 || r.header.Get("Content-Type") != "application/zip" {
+			t.Fatalf("%s: status %d with %d files, want 200 with 24", locale, r.status, len(files))
 		}
 		for name, text := range files {
 			if strings.Contains(text, "bob") || strings.Contains(text, "Bob") ||
@@ -156,6 +160,9 @@ func TestExportAccount(t *testing.T) {
 		if want := map[string]string{"en": "1234.56", "de": "1234,56"}[locale]; err != nil || len(rows) != 2 ||
 			!slices.Contains(rows[1], want) {
 			t.Errorf("%s: purchases %v (%v), want %s", locale, rows, err, want)
+		}
+		if !strings.Contains(files["json/refund-requests.json"], `"amountCents":4200`) {
+			t.Errorf("%s: the refund request is missing: %s", locale, files["json/refund-requests.json"])
 		}
 		if !strings.Contains(files["csv/sign-ins.csv"], "'=1+1") ||
 			!strings.Contains(files["json/movements.json"], `"deltaCredits":500`) ||

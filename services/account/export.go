@@ -39,6 +39,10 @@ func Sections() []Section {
 		{Name: "refunds",
 			query: `SELECT r.refund_id AS id, p.id::text AS "purchaseId", r.amount AS "amountCents", r.currency, r.status, r.updated_at AS "updatedAt"
 			FROM purchases p JOIN stripe_refunds r ON r.payment_ref = p.payment_intent_id WHERE p.user_id = ? ORDER BY r.updated_at, r.refund_id`},
+		{Name: "refund-requests",
+			query: `SELECT r.id::text, r.purchase_id::text AS "purchaseId", r.amount_cents AS "amountCents",
+			coalesce(nullif(p.paid_currency, ''), p.currency) AS currency, r.status, r.goodwill, r.created_at AS "createdAt", r.updated_at AS "updatedAt"
+			FROM purchases p JOIN refund_requests r ON r.purchase_id = p.id WHERE p.user_id = ? ORDER BY r.created_at, r.id`},
 		{Name: "withdrawals",
 			query: `SELECT id::text, purchase_id::text AS "purchaseId", name, email, contract, received_at AS "receivedAt", handled_at AS "handledAt"
 			FROM withdrawals WHERE user_id = ? ORDER BY received_at, id`},
