@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -179,5 +180,64 @@ func TestMigrateGivesUp(t *testing.T) {
 	if err := db.QueryRowContext(t.Context(), `SELECT max(version_id) FROM goose_db_version`).Scan(&version); err != nil ||
 		version != 31 {
 		t.Errorf("schema = %d (%v), want 31 as before", version, err)
+	}
+}
+
+// Twenty workers of the release before numbers and the search order, book and create users while the next release
+// migrates: none of them fails, and every purchase has a number of its own, the earlier ones in their order.
+func TestMigrateWhilePurchasesAreMade(t *testing.T) {
+	t.Parallel()
+	const earlier, workers = 500, 20
+	address := older(t, 57)
+	db := open(t, address+"&lock_timeout=180s&statement_timeout=180s")
+	user := dbtest.User(t, db, "ada@example.com").ID
+	insert := `INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, created_at)
+		SELECT gen_random_uuid(), ?, 1, 500, 2000, 'eur', 'de', ? || gen_random_uuid(), now() - make_interval(secs => n) FROM generate_series(1, ?) n`
+	if err := db.Exec(insert, user, "earlier", earlier).Error; err != nil {
+		t.Fatal(err)
+	}
+	stop, made := make(chan struct{}), atomic.Int64{}
+	work := func(worker int) error {
+		return postgres.Transaction(context.Background(), db, func(tx models.Tx) error {
+			n := made.Add(1)
+			return errors.Join(tx.Exec(insert, user, "", 1).Error,
+				tx.Exec(`UPDATE purchases SET updated_at = now() WHERE id = (SELECT id FROM purchases ORDER BY id OFFSET ? LIMIT 1)`,
+					(n*int64(worker+1))%earlier).Error,
+				tx.Exec(`INSERT INTO users (email, name) VALUES (?, 'Ada')`, fmt.Sprintf("u%d@example.com", n)).Error)
+		})
+	}
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			for done := false; !done; {
+				select {
+				case <-stop:
+					done = true // once more, on the new schema
+				default:
+				}
+				if err := work(worker); err != nil {
+					t.Errorf("order while migrating: %v", err)
+					return
+				}
+			}
+		})
+	}
+	dbtest.Eventually(t, "the workers order", func() bool { return made.Load() >= workers })
+	err := postgres.Migrate(t.Context(), address, quiet)
+	close(stop)
+	all.Wait()
+	if err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	var got struct{ Purchases, Numbers, Least, Greatest, Disordered int64 }
+	err = db.Raw(`SELECT count(*) AS purchases, count(DISTINCT number) AS numbers, min(number) AS least, max(number) AS greatest,
+		(SELECT count(*) FROM (SELECT number, row_number() OVER (ORDER BY created_at, id) + 1000 AS due FROM purchases
+			WHERE starts_with(idempotency_key, 'earlier')) p WHERE number <> due) AS disordered FROM purchases`).Scan(&got).Error
+	if err != nil || got.Purchases < earlier+workers || got.Numbers != got.Purchases || got.Least != 1001 ||
+		got.Greatest < 1000+got.Purchases || got.Disordered != 0 {
+		t.Errorf("numbers = %+v (%v), want one for each purchase from 1001 on, earlier ones in order", got, err)
+	}
+	if err := postgres.CheckSchema(t.Context(), db); err != nil {
+		t.Errorf("after migrating: %v", err)
 	}
 }
