@@ -16,6 +16,7 @@ import (
 // purchase only. A dispute is decided with its purchase too, but listed with its event. A refund that a buyer asked
 // for is listed once Stripe has refused it, or if it failed after the account was deleted, until an admin refunds
 // again.
+// The planner cannot know how few refunds these are: LIMIT 1 stops it from reading all purchases and users.
 // Resumes are listed once their deletion has failed, or if no server works on it.
 const waitingSQL = `WITH waiting AS (
 	SELECT 'purchase' AS kind, p.id::text AS id, p.cause, coalesce(p.paid_at, p.created_at) AS since, p.id AS purchase_id, '' AS object_id
@@ -33,12 +34,14 @@ const waitingSQL = `WITH waiting AS (
 			AND NOT EXISTS (SELECT FROM stripe_events e WHERE e.object_id = f.object_id AND e.object_id <> '')
 	UNION ALL SELECT 'refund', r.id::text, coalesce(nullif(r.last_error, ''), CASE r.status WHEN 'sent' THEN 'refund_failed' ELSE 'no_answer' END),
 			r.created_at, r.purchase_id, coalesce(r.refund_id, '')
-		FROM refund_requests r JOIN purchases p ON p.id = r.purchase_id JOIN users u ON u.id = p.user_id
-		WHERE r.status = 'pending' AND r.created_at < now() - interval '1 hour'
-			OR r.goodwill AND p.credits_refunded + p.credits_disputed < p.credits_granted
-				AND (r.status = 'refused' OR u.deleted_at IS NOT NULL AND EXISTS (
+		FROM (SELECT * FROM refund_requests r WHERE r.status = 'pending' AND r.created_at < now() - interval '1 hour'
+			OR r.goodwill AND (r.status = 'refused' OR EXISTS (
 					SELECT FROM stripe_refunds f WHERE f.refund_id = r.refund_id AND f.status IN ('failed', 'canceled')))
-				AND NOT EXISTS (SELECT FROM refund_requests later WHERE later.purchase_id = r.purchase_id AND later.created_at > r.created_at)
+				AND NOT EXISTS (SELECT FROM refund_requests later WHERE later.purchase_id = r.purchase_id AND later.created_at > r.created_at)) r
+		CROSS JOIN LATERAL (SELECT * FROM purchases WHERE id = r.purchase_id LIMIT 1) p
+		CROSS JOIN LATERAL (SELECT deleted_at FROM users WHERE id = p.user_id LIMIT 1) u
+		WHERE r.status = 'pending' OR p.credits_refunded + p.credits_disputed < p.credits_granted
+			AND (r.status = 'refused' OR u.deleted_at IS NOT NULL)
 	UNION ALL SELECT 'resumes', g.user_id::text, g.deletion_cause, u.deleted_at, NULL, g.tenant_id
 		FROM gate_users g JOIN users u ON u.id = g.user_id
 		WHERE g.deletion_attempts > 0 OR g.deletion_due_at < now() - interval '1 hour'

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/admin"
 )
 
@@ -59,4 +61,41 @@ func TestRefundsThatWaitForAPerson(t *testing.T) {
 	want("a failure after the account was deleted", "refund refund_failed")
 	exec(`UPDATE purchases SET credits_refunded = 100`)
 	want("once all is refunded")
+}
+
+// The list of what waits is read with every first page of the admin area, so it must not read all purchases and users,
+// however many refunds buyers have asked for.
+func TestWaitingReadsNoWholeTable(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	for _, statement := range []string{
+		`INSERT INTO users (email, name) SELECT 'u' || n || '@example.com', 'Ada' FROM generate_series(1, 5000) n`,
+		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, paid_at, credits_granted)
+			SELECT gen_random_uuid(), id, 1, 500, 2000, 'eur', 'de', 'k', 'paid', now(), 500 FROM users`,
+		`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, next_attempt_at, status, refund_id, goodwill)
+			SELECT gen_random_uuid(), id, 'k', 100, '', now(), 'sent', 're_' || number, true FROM purchases WHERE number % 2 = 0`,
+		`ANALYZE`,
+	} {
+		if err := db.Exec(statement).Error; err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
+		const scansSQL = `SELECT pg_stat_get_xact_numscans('purchases'::regclass) + pg_stat_get_xact_numscans('users'::regclass)`
+		var before, after int64
+		err := tx.Raw(scansSQL).Scan(&before).Error
+		if err == nil {
+			_, _, err = (&admin.Service{DB: tx.DB}).Waiting(t.Context(), 10)
+		}
+		if err == nil {
+			err = tx.Raw(scansSQL).Scan(&after).Error
+		}
+		if after != before {
+			t.Errorf("the list read all purchases or users %d times, want 0", after-before)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
