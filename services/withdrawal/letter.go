@@ -12,8 +12,9 @@ import (
 const strangerLetters = 3
 
 // confirm stores the letter that confirms a new declaration. Anyone may enter any address, so only a buyer's is sent
-// what the form said; others have no contract with us, learn that their address was named, and only a few times. A
-// flood is confirmed by the page alone.
+// what the form said, as often as floodFrom; others have no contract with us, learn that their address was named, and
+// only a few times. A flood is confirmed by the page alone. Who declares from the page of a purchase always gets a
+// letter.
 //
 // Source: § 356a Abs. 4 BGB
 func confirm(tx models.Tx, w models.Withdrawal) error {
@@ -29,7 +30,11 @@ func confirm(tx models.Tx, w models.Withdrawal) error {
 	if err != nil {
 		return fmt.Errorf("look for the declarant of withdrawal %s: %w", w.ID, err)
 	}
-	if !known.Buyer && (known.Sent >= strangerLetters || w.Priority == models.WithdrawalPriorityFlood) {
+	most := int64(strangerLetters)
+	if known.Buyer {
+		most = floodFrom
+	}
+	if w.PurchaseID == nil && (known.Sent >= most || w.Priority == models.WithdrawalPriorityFlood) {
 		return nil
 	}
 	args := mail.WithdrawalReceived{ID: w.ID.String(), ReceivedAt: w.ReceivedAt}
