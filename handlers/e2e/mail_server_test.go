@@ -22,13 +22,14 @@ type mailServer struct {
 	t       *testing.T
 	address string
 
-	mu      sync.Mutex
-	dice    *rand.Rand
-	behaves bool
-	smtp    *smtp.Server
-	texts   map[string]string // of the letters, by Message-ID
-	copies  int               // all letters received, repeats too
-	deaths  int
+	mu       sync.Mutex
+	dice     *rand.Rand
+	behaves  bool
+	smtp     *smtp.Server
+	listener net.Listener
+	texts    map[string]string // of the letters, by Message-ID
+	copies   int               // all letters received, repeats too
+	deaths   int
 }
 
 // mailFailure is what becomes of a letter.
@@ -66,6 +67,7 @@ func (s *mailServer) start() {
 		}
 		return
 	}
+	s.listener = l
 	s.smtp = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &mailSession{server: s, conn: c}, nil
 	}))
@@ -121,6 +123,7 @@ func (c *mailSession) Data(r io.Reader) error {
 	case dies:
 		s.deaths++
 		err := s.smtp.Close()
+		_ = s.listener.Close() // the server does not know it yet if it has just started
 		s.start()
 		return err
 	}
