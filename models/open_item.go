@@ -31,5 +31,5 @@ type OpenItem struct {
 	Cents      Cents
 	Currency   string
 	Since      time.Time
-	Due        *time.Time // when it should have ended; nil if nobody knows
+	Due        *time.Time // when it should have ended; nil if unknown
 }

@@ -14,7 +14,7 @@ import (
 // maxRefundable bounds the purchases that a deletion refunds. The rest of the credits lapses.
 const maxRefundable = 50
 
-// Refundable is a purchase whose unused credits are refunded if the buyer wants that before deleting the account: by a
+// Refundable is a purchase whose unused credits the buyer can have refunded before deleting the account: by a
 // withdrawal within the withdrawal period, else as goodwill.
 type Refundable struct {
 	models.Purchase

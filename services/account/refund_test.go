@@ -256,8 +256,8 @@ func TestTwentyRefundsBeforeDeletion(t *testing.T) {
 	f.wantCredits("after all", 0, 0)
 }
 
-// An admin may close the withdrawal of a deleted account without a refund, and undo that. Its credits lapse, as do all
-// others that nobody is owed money for.
+// An admin may close the withdrawal of a deleted account without a refund, and undo that. Its credits then lapse like
+// all others for which no refund is due.
 func TestClosedWithdrawalOfADeletedAccount(t *testing.T) {
 	t.Parallel()
 	f := newLeaver(t)

@@ -17,7 +17,7 @@ const WithdrawalDays = 14
 var germany = sync.OnceValue(func() *time.Location {
 	zone, err := time.LoadLocation(models.LegalZone)
 	if err != nil {
-		panic(err) // the zones are part of the program
+		panic(err) // only a program built without its time zones gets here
 	}
 	return zone
 })

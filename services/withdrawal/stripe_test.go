@@ -50,7 +50,7 @@ func (f *fakeStripe) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// set makes Stripe answer, fail, or make refunds whose answers are lost.
+// set chooses what Stripe does: answer, fail, or create refunds and lose its answers.
 func (f *fakeStripe) set(down, deaf bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
