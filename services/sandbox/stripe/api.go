@@ -186,9 +186,18 @@ func (s *Server) answerWrite(ctx context.Context, e *endpoint, c *call, by calle
 		return nil, invalid("", "", "Idempotency keys can have up to %d characters.", maxKeyLength)
 	}
 	var a *answer
+	replay := func(ctx context.Context, t *txn) (err error) {
+		a, err = t.replay(ctx, by.IdempotencyKey, hash)
+		return err
+	}
+	if by.IdempotencyKey != "" { // first without the key's lock, which a replay must not hold against others
+		if err := s.store.read(ctx, replay); err != nil || a != nil {
+			return a, err
+		}
+	}
 	err := s.store.write(ctx, by, func(ctx context.Context, t *txn) (err error) {
-		if by.IdempotencyKey != "" {
-			if a, err = t.replay(ctx, by.IdempotencyKey, hash); err != nil || a != nil {
+		if by.IdempotencyKey != "" { // again: a request that ran meanwhile may have stored its answer
+			if err := replay(ctx, t); err != nil || a != nil {
 				return err
 			}
 		}

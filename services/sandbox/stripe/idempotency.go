@@ -22,8 +22,8 @@ type answer struct {
 	refusal  *apiError // set when the answer is an error
 }
 
-// lockKey holds the key until the end of the transaction. It does not wait: while another request with the same key
-// runs, Stripe refuses the second.
+// lockKey holds the key until the end of the transaction. It does not wait: Stripe refuses a request while another with
+// the same key runs.
 func (t *txn) lockKey(ctx context.Context, key string) error {
 	var free bool
 	err := t.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))`,
@@ -40,16 +40,12 @@ func (t *txn) lockKey(ctx context.Context, key string) error {
 	return nil
 }
 
-// replay returns the answer stored under the key, nil when there is none.
+// replay returns the answer stored under the key within the last day, nil when there is none.
 func (t *txn) replay(ctx context.Context, key, requestHash string) (*answer, error) {
 	var a answer
 	var hash string
-	_, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.idempotency WHERE created_at < now() - interval '24 hours'`)
-	if err != nil {
-		return nil, fmt.Errorf("forget idempotency keys: %w", err)
-	}
-	err = t.QueryRowContext(ctx,
-		`SELECT request_hash, request_id, status, body FROM stripe_sandbox.idempotency WHERE key = $1`, key).
+	err := t.QueryRowContext(ctx, `SELECT request_hash, request_id, status, body FROM stripe_sandbox.idempotency
+		WHERE key = $1 AND created_at >= now() - interval '24 hours'`, key).
 		Scan(&hash, &a.original, &a.status, &a.body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -66,9 +62,13 @@ func (t *txn) replay(ctx context.Context, key, requestHash string) (*answer, err
 	return &a, nil
 }
 
-// saveAnswer stores the answer under the key for a day.
+// saveAnswer stores the answer under the key for a day, and deletes older answers.
 func (t *txn) saveAnswer(ctx context.Context, key, requestHash string, a *answer) error {
-	_, err := t.ExecContext(ctx,
+	_, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.idempotency WHERE created_at < now() - interval '24 hours'`)
+	if err != nil {
+		return fmt.Errorf("forget idempotency keys: %w", err)
+	}
+	_, err = t.ExecContext(ctx,
 		`INSERT INTO stripe_sandbox.idempotency (key, request_hash, request_id, status, body) VALUES ($1, $2, $3, $4, $5)`,
 		key, requestHash, t.caller.RequestID, a.status, a.body)
 	if err != nil {

@@ -66,6 +66,12 @@ func TestIdempotencyKeys(t *testing.T) {
 		_, err := customer("customer:3", "Erika")
 		wantError(t, err, 409, "idempotency_key_in_use", "")
 	})
+	t.Run("replays an answer while a request holds its key", func(t *testing.T) {
+		holdKey(t, database, "customer:1")
+		if again, err := customer("customer:1", "Erika"); err != nil || again.ID != first.ID {
+			t.Errorf("replay: got %+v, %v", again, err)
+		}
+	})
 	t.Run("stores a refusal too", func(t *testing.T) {
 		refuse := func() error {
 			params := &stripe.RefundParams{PaymentIntent: stripe.String("pi_unknown")}
