@@ -114,6 +114,7 @@ func TestReturnBeforeTheWebhook(t *testing.T) {
 		t.Fatalf("prices sync: exit status %d, want 0 and 3 prices: %s", code, out)
 	}
 	s := startOn(t, port, workDir(t), env...)
+	s.waitForFirstRun()
 	if strings.Contains(s.out.String(), "demo@example.com") {
 		t.Errorf("start-up output with a Stripe key names a demo user:\n%s", s.out)
 	}

@@ -187,6 +187,13 @@ func (s *site) waitForOutput(text string) {
 	}
 }
 
+// waitForFirstRun returns when a new installation has reconciled, which it does when it starts. Until then, a payment
+// may be booked without its event.
+func (s *site) waitForFirstRun() {
+	s.t.Helper()
+	s.waitForOutput("reconciled")
+}
+
 // terminate sends SIGTERM, once: a second signal would end the server at once.
 func (s *site) terminate() {
 	if s.terminated {

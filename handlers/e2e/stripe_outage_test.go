@@ -74,6 +74,7 @@ func startOutageSite(t *testing.T) *outageSite {
 		t.Fatalf("prices sync: exit status %d, want 0: %s", code, out)
 	}
 	f.site = startOn(t, port, workDir(t), env...)
+	f.site.waitForFirstRun()
 	if f.db, err = postgres.Open(database, quiet); err != nil {
 		t.Fatal(err)
 	}
