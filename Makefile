@@ -99,7 +99,11 @@ test-full: needs-go ## run every test at full depth, plus planted mistakes, fuzz
 # PHASES defines phase NAME COMMAND, which runs a command and records its duration. The outermost make that uses it prints
 # the table when it ends, also after a failure.
 define PHASES
-if [ -z "$${PHASES:-}" ]; then export PHASES=yes; rm -rf $(TEST_LOG); mkdir -p $(TEST_LOG); trap '$(MAKE) report' EXIT; fi; \
+if [ -z "$${PHASES:-}" ]; then \
+  export PHASES=yes; \
+  $(STEP) "Preparing $(TEST_LOG)" sh -c 'rm -rf $(TEST_LOG) && mkdir -p $(TEST_LOG) && head -c 65536 /dev/zero >$(TEST_LOG)/phases'; \
+  : >$(TEST_LOG)/phases; trap '$(MAKE) report' EXIT; \
+fi; \
 phase() { \
   name=$$1; shift; begun=$$(date +%s); status=0; echo "== $$name"; \
   "$$@" || status=$$?; \
@@ -111,7 +115,9 @@ endef
 
 .PHONY: report
 report:
-	@echo; echo "The slowest tests:"; cat $(TEST_LOG)/*.json 2>/dev/null | go run $(GOTESTSUM) tool slowest --num 10 --threshold 1ms || true; \
+	@if cat $(TEST_LOG)/*.json >/dev/null 2>&1; then \
+	  echo; echo "The slowest tests:"; cat $(TEST_LOG)/*.json | go run $(GOTESTSUM) tool slowest --num 10 --threshold 1ms || true; \
+	fi; \
 	echo; echo "Seconds of each phase:"; cat $(TEST_LOG)/phases; awk '{sum += $$1} END {printf "%6d s  in all\n", sum}' $(TEST_LOG)/phases
 
 .PHONY: lint
