@@ -85,7 +85,7 @@ func (b *barrier) lockNext(t testing.TB, n int, sql string) *barrier {
 	b.waitForBlocked(t, n)
 	next, locked := b.fx.barrier(t), make(chan error, 1)
 	go func() { locked <- next.tx.Exec(sql).Error }()
-	b.fx.eventually(t, "transactions waiting for the next lock", func() int64 {
+	dbtest.Reaches(t, "transactions waiting for the next lock", func() int64 {
 		return b.fx.count(t, `SELECT count(*) FROM pg_stat_activity WHERE pid = ? AND wait_event_type = 'Lock'`, next.pid)
 	}, 1)
 	b.unlock()
@@ -98,7 +98,7 @@ func (b *barrier) lockNext(t testing.TB, n int, sql string) *barrier {
 // waitForBlocked returns when n connections wait for the barrier's locks.
 func (b *barrier) waitForBlocked(t testing.TB, n int) {
 	t.Helper()
-	b.fx.eventually(t, "connections waiting at the barrier", func() int64 {
+	dbtest.Reaches(t, "connections waiting at the barrier", func() int64 {
 		return b.fx.count(t,
 			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND ? = ANY (pg_blocking_pids(pid))`,
 			b.pid)
@@ -118,12 +118,6 @@ func (fx *fixture) count(t testing.TB, sql string, args ...any) int64 {
 	return n
 }
 
-// eventually polls count until it returns want.
-func (fx *fixture) eventually(t testing.TB, what string, count func() int64, want int64) {
-	t.Helper()
-	dbtest.Eventually(t, fmt.Sprintf("%s: %d", what, want), func() bool { return count() == want })
-}
-
 // disconnect terminates the servers' database connections.
 func (fx *fixture) disconnect(t testing.TB) {
 	t.Helper()
@@ -134,7 +128,7 @@ func (fx *fixture) disconnect(t testing.TB) {
 // waitForDisconnect returns when no server has a database connection, dead servers included.
 func (fx *fixture) waitForDisconnect(t testing.TB) {
 	t.Helper()
-	fx.eventually(t, "connections of dead servers", func() int64 {
+	dbtest.Reaches(t, "connections of dead servers", func() int64 {
 		return fx.count(t,
 			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?`, serverName)
 	}, 0)

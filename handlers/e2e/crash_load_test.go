@@ -127,7 +127,7 @@ func (run *loadRun) waitForLetters() {
 	t, fx := run.t, run.fx
 	t.Helper()
 	run.mail.behave()
-	fx.eventually(t, "letters that are not sent", func() int64 {
+	dbtest.Reaches(t, "letters that are not sent", func() int64 {
 		fx.exec(t, `UPDATE letters SET next_attempt_at = now() WHERE status = 'waiting'
 			AND NOT EXISTS (SELECT FROM letters WHERE status = 'waiting' AND next_attempt_at <= now())`)
 		return fx.letterCount(t, `status <> 'sent'`)

@@ -64,7 +64,7 @@ var crashPoints = []struct {
 		b := c.stopAtCheckpoint("commit")
 		c.signal(syscall.SIGSTOP) // stopped until it is killed or its connections end
 		b.unlock()
-		c.fx.eventually(c.t, "events with status done", func() int64 { return c.countByStatus(done) }, int64(len(c.events)))
+		dbtest.Reaches(c.t, "events with status done", func() int64 { return c.countByStatus(done) }, int64(len(c.events)))
 		return b
 	}, done, done},
 	{"after booking, before a deferred event is booked", func(c *crashCase) *barrier {

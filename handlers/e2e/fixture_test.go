@@ -246,8 +246,8 @@ func (fx *fixture) makeEventsDue(t testing.TB) {
 func (fx *fixture) waitForEvents(t testing.TB, sent int64) {
 	t.Helper()
 	fx.makeEventsDue(t)
-	fx.eventually(t, "stored events", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events`) }, sent)
-	fx.eventually(t, "unbooked events", func() int64 {
+	dbtest.Reaches(t, "stored events", func() int64 { return fx.count(t, `SELECT count(*) FROM stripe_events`) }, sent)
+	dbtest.Reaches(t, "unbooked events", func() int64 {
 		return fx.count(t, `SELECT count(*) FROM stripe_events WHERE status <> 'done'`)
 	}, 0)
 }

@@ -135,7 +135,7 @@ func TestKilledWhileResumeMatcherWorks(t *testing.T) {
 		t.Errorf("a try during the hold: status %d, %s; want 409", answer.status, answer.text)
 	}
 	g.exec(t, `UPDATE holds SET expires_at = now()`)
-	g.eventually(t, "held credits", func() int64 { return g.count(t, `SELECT sum(credits_held) FROM users`) }, 0)
+	dbtest.Reaches(t, "held credits", func() int64 { return g.count(t, `SELECT sum(credits_held) FROM users`) }, 0)
 	g.wantCredits(t, "after the hold's time", 10, 0)
 	v.mustPost(http.StatusOK, "/resumes/upload", resumeFile)
 	g.wantCredits(t, "after the next try", 0, 0)

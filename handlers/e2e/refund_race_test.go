@@ -41,7 +41,7 @@ func TestRefundWhileSpending(t *testing.T) {
 	}
 	refund, charge := p.refund(packageCents), p.charge()
 	work.Go(func() {
-		rs.fx.eventually(t, "spends before the refund", func() int64 { return min(spent.Load(), 20) }, 20)
+		dbtest.Reaches(t, "spends before the refund", func() int64 { return min(spent.Load(), 20) }, 20)
 		send.sendAll(t, 100, refund, charge)
 	})
 	work.Wait()

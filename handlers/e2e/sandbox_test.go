@@ -87,7 +87,7 @@ func TestSandboxIncludesResumeMatcher(t *testing.T) {
 	}
 	answered := make(chan matcherAnswer, 1)
 	go func() { answered <- v.post("/resumes/upload", resumeFile) }()
-	g.eventually(t, "credits held by the upload", func() int64 {
+	dbtest.Reaches(t, "credits held by the upload", func() int64 {
 		return g.count(t, `SELECT credits_held FROM users WHERE id = ?`, g.userID(t))
 	}, 10)
 	s.terminate()

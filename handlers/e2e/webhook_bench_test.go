@@ -172,7 +172,7 @@ func (wb *webhookBench) send(b *testing.B, purchases []*purchase,
 
 // watch records how long after it was sent an event's credits are visible to another connection.
 func (wb *webhookBench) watch(b *testing.B, p *purchase, sent time.Time) {
-	wb.fx.eventually(b, "grants of the purchase", func() int64 {
+	dbtest.Reaches(b, "grants of the purchase", func() int64 {
 		return wb.fx.count(b,
 			`SELECT count(*) FROM credit_transactions WHERE meta ->> 'purchase_id' = ? AND reason = 'purchase'`, p.id.String())
 	}, 1)
