@@ -101,6 +101,15 @@ func (p Purchase) PaymentCurrency() string {
 	return p.Currency
 }
 
+// CreditsReturned returns how many of the granted credits refunds and disputes took back.
+func (p Purchase) CreditsReturned() Credits { return p.CreditsRefunded + p.CreditsDisputed }
+
+// CreditsLeft returns how many of the granted credits refunds and disputes left, whether used or not.
+func (p Purchase) CreditsLeft() Credits { return p.CreditsGranted - p.CreditsReturned() }
+
+// AllReturned reports whether refunds and disputes took back all granted credits.
+func (p Purchase) AllReturned() bool { return p.CreditsGranted > 0 && p.CreditsLeft() <= 0 }
+
 // StripeEventStatus is the state of a stored event.
 type StripeEventStatus string
 

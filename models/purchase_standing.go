@@ -12,12 +12,12 @@ const (
 
 // Standing sums up a purchase in one word.
 func (p Purchase) Standing() Standing {
-	switch back := p.CreditsRefunded + p.CreditsDisputed; {
-	case back == 0:
+	switch {
+	case p.CreditsReturned() == 0:
 		return Standing(p.Status)
 	case p.CreditsDisputed > 0:
 		return StandingDisputed
-	case back < p.CreditsGranted:
+	case p.CreditsLeft() > 0:
 		return StandingPartlyReturned
 	}
 	return StandingReturned

@@ -55,6 +55,9 @@ func RefundStatuses() []string {
 	return []string{"pending", "requires_action", "succeeded", "failed", "canceled"}
 }
 
+// RefundFailedSQL is the condition of a refund that failed or was canceled, so that the money stayed.
+const RefundFailedSQL = `status IN ('failed', 'canceled')`
+
 // DisputeStatuses lists Stripe's statuses of a dispute. They have no order: an inquiry may become a dispute, a lost
 // dispute may be won late, and a won one may be lost in arbitration.
 // Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
@@ -96,6 +99,16 @@ type StripeDispute struct {
 
 // MayTake reports whether the dispute has the money, or may take it.
 func (d StripeDispute) MayTake() bool { return d.Status != "won" && d.Status != "warning_closed" }
+
+// Open reports whether the bank has not decided the dispute.
+func (d StripeDispute) Open() bool { return d.MayTake() && d.Status != "lost" }
+
+const (
+	// DisputeOpenSQL is the condition of a dispute that the bank has not decided.
+	DisputeOpenSQL = `status NOT IN ('won', 'warning_closed', 'lost')`
+	// DisputeTookSQL is the condition of a dispute that took the money.
+	DisputeTookSQL = `status IN ('needs_response', 'under_review', 'lost')`
+)
 
 // DisputeTakes is SQL for the part of the payment that a dispute d takes: an admin's decision, else its amount if that
 // is in the payment's currency, else what the bank withdrew if that is, else NULL for unknown. %s stands for the

@@ -44,7 +44,7 @@ func (w Withdrawal) Unused(p Purchase) Credits {
 	if w.UsedCredits == nil {
 		return 0
 	}
-	return max(p.CreditsGranted-p.CreditsRefunded-p.CreditsDisputed-*w.UsedCredits, 0)
+	return max(p.CreditsLeft()-*w.UsedCredits, 0)
 }
 
 // Waived returns how many used credits the refunds of the purchase took although the buyer owes nothing for them.

@@ -94,7 +94,7 @@ func (f *fixture) wantEntriesWithOwner() {
 	}
 	f.must(f.DB.Raw(`SELECT user_id, sum(delta_credits) AS credits FROM credit_transactions
 		WHERE meta ->> 'purchase_id' = ? GROUP BY user_id`, p.ID.String()).Scan(&rows).Error)
-	left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
+	left := p.CreditsLeft()
 	for _, r := range rows {
 		if want := map[bool]models.Credits{true: left}[r.UserID == p.UserID]; r.Credits != want {
 			f.t.Errorf("user %d has %d credits of user %d's purchase, want %d", r.UserID, r.Credits, p.UserID, want)

@@ -32,7 +32,7 @@ func (s *Service) openOf(ctx context.Context, userID int64) (items []models.Open
 			FROM own JOIN stripe_refunds r ON r.payment_ref = payment_intent_id WHERE r.status IN ('pending', 'requires_action')
 		UNION ALL SELECT 'dispute', own.id, number, d.amount, d.currency, d.updated_at, d.due_by
 			FROM own JOIN stripe_disputes d ON d.payment_ref = payment_intent_id
-			WHERE d.status IN ('needs_response', 'under_review', 'warning_needs_response', 'warning_under_review')
+			WHERE d.`+models.DisputeOpenSQL+`
 		ORDER BY since, number LIMIT @limit`, sql.Named("user", userID), sql.Named("days", bankDays), sql.Named("limit", openLimit)).
 		Scan(&items).Error
 	if err != nil {

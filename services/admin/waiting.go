@@ -36,7 +36,7 @@ const waitingSQL = `WITH waiting AS (
 			r.created_at, r.purchase_id, coalesce(r.refund_id, '')
 		FROM (SELECT * FROM refund_requests r WHERE r.status = 'pending' AND r.created_at < now() - interval '1 hour'
 			OR r.goodwill AND (r.status = 'refused' OR EXISTS (
-					SELECT FROM stripe_refunds f WHERE f.refund_id = r.refund_id AND f.status IN ('failed', 'canceled')))
+					SELECT FROM stripe_refunds f WHERE f.refund_id = r.refund_id AND f.` + models.RefundFailedSQL + `))
 				AND NOT EXISTS (SELECT FROM refund_requests later WHERE later.purchase_id = r.purchase_id AND later.created_at > r.created_at)) r
 		CROSS JOIN LATERAL (SELECT * FROM purchases WHERE id = r.purchase_id LIMIT 1) p
 		CROSS JOIN LATERAL (SELECT deleted_at FROM users WHERE id = p.user_id LIMIT 1) u

@@ -51,7 +51,7 @@ func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	ids := make([]uuid.UUID, 0, len(purchases))
 	for _, p := range purchases {
 		ids = append(ids, p.ID)
-		left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
+		left := p.CreditsLeft()
 		rest -= left
 		meta := metaOf(p)
 		meta.Actor = "system"

@@ -13,7 +13,7 @@ import (
 func OpenDispute(db *gorm.DB, userID int64) (bool, error) {
 	var open bool
 	err := db.Raw(`SELECT EXISTS (SELECT FROM purchases p JOIN stripe_disputes d ON d.payment_ref = p.payment_intent_id
-		WHERE p.user_id = ? AND d.status IN ('warning_needs_response', 'warning_under_review', 'needs_response', 'under_review'))`, userID).Scan(&open).Error
+		WHERE p.user_id = ? AND d.`+models.DisputeOpenSQL+`)`, userID).Scan(&open).Error
 	if err != nil {
 		return false, fmt.Errorf("disputes of user %d: %w", userID, err)
 	}
@@ -37,8 +37,7 @@ func CountAwaitingPayments(db *gorm.DB, userID int64) (int64, error) {
 //
 // Errors: ReviewError.
 func afterDeletion(tx models.Tx, p *models.Purchase, deleted []models.Credits, booked bool) error {
-	back := p.CreditsRefunded + p.CreditsDisputed
-	if p.Status != models.PurchasePaid || len(deleted) == 0 || !booked && (deleted[0] <= 0 || back >= p.CreditsGranted) {
+	if p.Status != models.PurchasePaid || len(deleted) == 0 || !booked && (deleted[0] <= 0 || p.CreditsLeft() <= 0) {
 		return nil
 	}
 	if err := eraseAgain(tx, p.UserID); err != nil {

@@ -3,6 +3,7 @@ package purchase
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -52,7 +53,8 @@ func (d Detail) Left() models.Cents {
 
 // Kept returns how much of the payment neither refunds nor disputes took. Units: cents of the payment's currency.
 func (d Detail) Kept() models.Cents {
-	return min(d.Left(), d.PaidCents-models.Cents(min(d.back.back(d.PaidCents), int64(d.PaidCents))))
+	refunded, disputed := d.back.split(d.PaidCents)
+	return min(d.Left(), d.PaidCents-refunded-disputed)
 }
 
 // Detail reads one purchase with its refunds, disputes and refund requests.
@@ -172,33 +174,34 @@ func (d Detail) waitingFor(refresh bool) []Wait {
 	add(d.Status == models.PurchasePending && d.CheckoutSessionID != "", WaitPayment)
 	add(d.Status == models.PurchaseAwaitingPayment, WaitBank)
 	add(d.Status == models.PurchaseReview, WaitReview)
-	var unsent, pending, open bool
-	for _, r := range d.Requests {
-		unsent = unsent || r.Status == models.RefundPending
-	}
-	for _, r := range d.Refunds {
-		pending = pending || r.Status == "pending" || r.Status == "requires_action"
-	}
-	for _, dispute := range d.Disputes {
-		open = open || dispute.Status == "needs_response" || dispute.Status == "under_review" ||
-			dispute.Status == "warning_needs_response" || dispute.Status == "warning_under_review"
-	}
+	unsent := slices.ContainsFunc(d.Requests, func(r models.RefundRequest) bool {
+		return r.Status == models.RefundPending
+	})
+	pending := slices.ContainsFunc(d.Refunds, func(r models.StripeRefund) bool {
+		return r.Status == "pending" || r.Status == "requires_action"
+	})
 	add(unsent, WaitRefundSend)
 	add(pending, WaitRefund)
-	add(open, WaitDispute)
+	add(slices.ContainsFunc(d.Disputes, models.StripeDispute.Open), WaitDispute)
 	add(refresh, WaitRefundList)
 	return all
 }
 
 // PendingCredits returns how many credits the pending refunds will still take.
 func (d Detail) PendingCredits() models.Credits {
-	return max(returnedCredits(d.Purchase, d.back)-d.CreditsRefunded-d.CreditsDisputed, 0)
+	return max(returnedCredits(d.Purchase, d.back)-d.CreditsReturned(), 0)
 }
 
 // Unused returns how many credits of this purchase the buyer still has once the pending refunds are through, given the
 // credits that the buyer can spend now.
 func (d Detail) Unused(available models.Credits) models.Credits {
 	return max(min(available-d.PendingCredits(), d.CreditsGranted-returnedCredits(d.Purchase, d.back)), 0)
+}
+
+// UnusedWithdrawn returns how many credits of this purchase were unused when its withdrawal was declared and are left
+// once the pending refunds are through.
+func (d Detail) UnusedWithdrawn(w models.Withdrawal) models.Credits {
+	return max(w.Unused(d.Purchase)-d.PendingCredits(), 0)
 }
 
 // Used returns how many credits of this purchase the buyer has used, given the credits that the buyer can spend now.

@@ -15,7 +15,7 @@ import (
 func unclearDispute(tx models.Tx, paymentRef, disputeID string) error {
 	var unknown bool
 	err := tx.Raw(`SELECT EXISTS (SELECT FROM stripe_disputes d JOIN purchases p ON p.payment_intent_id = d.payment_ref
-		WHERE d.payment_ref = ? AND d.dispute_id = ? AND d.status IN ('needs_response', 'under_review', 'lost')
+		WHERE d.payment_ref = ? AND d.dispute_id = ? AND d.`+models.DisputeTookSQL+`
 			AND `+fmt.Sprintf(models.DisputeTakes, "coalesce(nullif(p.paid_currency, ''), p.currency)")+` IS NULL)`,
 		paymentRef, disputeID).Scan(&unknown).Error
 	if err != nil {

@@ -39,10 +39,10 @@ func (s *Service) offer(db *gorm.DB, d Detail) (models.RefundOffer, error) {
 		return models.RefundOffer{}, nil
 	}
 	var buyer struct {
-		Available models.Credits
-		Withdrawn bool
+		models.User `gorm:"embedded"`
+		Withdrawn   bool
 	}
-	err := db.Raw(`SELECT credits_balance - credits_held AS available,
+	err := db.Raw(`SELECT credits_balance, credits_held,
 			EXISTS (SELECT FROM withdrawals WHERE purchase_id = @id AND handled_at IS NULL) AS withdrawn
 		FROM users WHERE id = @user AND deleted_at IS NULL`,
 		map[string]any{"id": d.ID, "user": d.UserID}).Scan(&buyer).Error
@@ -52,7 +52,7 @@ func (s *Service) offer(db *gorm.DB, d Detail) (models.RefundOffer, error) {
 	if buyer.Withdrawn {
 		return models.RefundOffer{}, nil
 	}
-	return s.Goodwill.Offer(d, buyer.Available, s.Now()), nil
+	return s.Goodwill.Offer(d, buyer.Available(), s.Now()), nil
 }
 
 // Offer returns what the buyer of a purchase without a declaration of withdrawal gets back, given the credits that they

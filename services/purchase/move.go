@@ -36,7 +36,7 @@ type Moved struct {
 //
 // Errors: fault.Conflict with fault.MoveUnpaid or fault.MoveLapsed; fault.Invalid about "to".
 func Movable(p models.Purchase, from, to models.User) (models.Credits, error) {
-	left := p.CreditsGranted - p.CreditsRefunded - p.CreditsDisputed
+	left := p.CreditsLeft()
 	switch {
 	case p.Status != models.PurchasePaid || p.CreditsGranted == 0:
 		return 0, fault.Because(fault.Conflict, fault.MoveUnpaid)

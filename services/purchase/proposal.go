@@ -9,7 +9,7 @@ import "github.com/resume-matcher/credits/models"
 // Units: cents of the payment's currency. unused is at most what the purchase still has granted, left at most what is
 // left of the payment.
 func propose(p models.Purchase, back money, unused models.Credits, left models.Cents) models.Cents {
-	unused = min(unused, p.CreditsGranted-p.CreditsRefunded-p.CreditsDisputed)
+	unused = min(unused, p.CreditsLeft())
 	if unused <= 0 || left <= 0 {
 		return 0
 	}

@@ -47,7 +47,7 @@ func (s *Service) Returned(ctx context.Context, userID int64, sessionID string, 
 	}
 	state := &models.Return{Purchase: p, Onward: p.ReturnURL}
 	switch {
-	case p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed == p.CreditsGranted: // an old address: all refunded
+	case p.AllReturned(): // an old address
 		return nil, nil
 	case p.Status == models.PurchaseReturned: // nothing was booked; the purchase's page says so
 		return nil, nil

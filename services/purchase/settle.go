@@ -18,7 +18,7 @@ type money struct {
 	RefundsGood     int64 // refunds that stand: pending, requires_action, succeeded
 	RefundsBad      int64 // refunds that failed or were canceled, so that the money stayed
 	ChargeCumulated int64 // highest amount_refunded seen on the charge; it may include failed refunds
-	Disputed        int64 // disputes that took the money: needs_response, under_review, lost
+	Disputed        int64 // disputes that took the money
 	Withdrawn       bool  // a withdrawal from the purchase was declared
 	Unclear         int64 // number of these disputes without a known amount in the payment's currency; each counts in full
 }
@@ -47,6 +47,12 @@ func (m money) back(paid models.Cents) int64 {
 		disputed = int64(paid)
 	}
 	return min(max(m.refunded(), 0), int64(paid)) + min(max(disputed, 0), int64(paid))
+}
+
+// split returns how much of a payment went back by refunds, and how much of the rest by disputes.
+func (m money) split(paid models.Cents) (refunded, disputed models.Cents) {
+	refunded = models.Cents(min(max(m.refunded(), 0), int64(paid)))
+	return refunded, min(models.Cents(m.back(paid)), paid) - refunded
 }
 
 // refunded returns how much was refunded.
@@ -212,13 +218,13 @@ func moneyBackOf(db *gorm.DB, purchases []models.Purchase) ([]money, error) {
 		Sum money `gorm:"embedded"`
 	}
 	err = db.Raw(`SELECT n,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE `+counted+` AND status NOT IN ('failed', 'canceled')) AS refunds_good,
-		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE `+counted+` AND status IN ('failed', 'canceled')) AS refunds_bad,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE `+counted+` AND NOT `+models.RefundFailedSQL+`) AS refunds_good,
+		(SELECT coalesce(sum(amount), 0) FROM stripe_refunds WHERE `+counted+` AND `+models.RefundFailedSQL+`) AS refunds_bad,
 		(SELECT coalesce(sum(amount_refunded), 0) FROM stripe_charges WHERE `+counted+`) AS charge_cumulated,
 		EXISTS (SELECT FROM withdrawals WHERE purchase_id = p.id) AS withdrawn, disputes.*
 		FROM json_to_recordset(CAST(? AS json)) p (n int, id uuid, payment text, currency text),
 			LATERAL (SELECT coalesce(sum(`+takes+`), 0) AS disputed, count(*) FILTER (WHERE `+takes+` IS NULL) AS unclear
-				FROM stripe_disputes d WHERE d.payment_ref = p.payment AND d.status IN ('needs_response', 'under_review', 'lost')) disputes`,
+				FROM stripe_disputes d WHERE d.payment_ref = p.payment AND `+models.DisputeTookSQL+`) disputes`,
 		string(text)).Scan(&found).Error
 	if err != nil {
 		return nil, fmt.Errorf("refunds and disputes of %d purchases: %w", len(paid), err)

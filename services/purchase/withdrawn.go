@@ -82,8 +82,7 @@ func LapseWithdrawn(tx models.Tx, d Detail, w models.Withdrawal) ([]models.Credi
 	if err != nil || user.DeletedAt == nil {
 		return nil, err
 	}
-	unused := max(w.Unused(d.Purchase)-d.PendingCredits(), 0)
-	return postWithdrawn(tx, d.Purchase, w, -min(unused, max(user.CreditsBalance, 0)))
+	return postWithdrawn(tx, d.Purchase, w, -min(d.UnusedWithdrawn(w), max(user.CreditsBalance, 0)))
 }
 
 // RestoreLapsed undoes LapseWithdrawn for a declaration that is opened again.

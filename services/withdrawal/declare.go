@@ -62,7 +62,7 @@ type Declaration struct {
 // Withdrawable reports whether the page of a purchase offers to withdraw: within the period, and unless all of the
 // money was returned. The form itself is always open to everyone, and an admin decides about late declarations.
 func (s *Service) Withdrawable(p models.Purchase) bool {
-	if p.CreditsGranted > 0 && p.CreditsRefunded+p.CreditsDisputed >= p.CreditsGranted {
+	if p.AllReturned() {
 		return false
 	}
 	return (p.Status == models.PurchasePaid || p.Status == models.PurchaseAwaitingPayment) &&

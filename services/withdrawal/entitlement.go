@@ -22,7 +22,7 @@ func (s *Service) Preview(d purchase.Detail, available models.Credits) models.En
 func Entitle(w models.Withdrawal, d purchase.Detail) models.Entitlement {
 	e := models.Entitlement{DueOn: purchase.DueOn(w.ReceivedAt), Full: !d.Consent.Complete(), Paid: d.PaidCents,
 		Refunded: d.Refunded, Currency: d.PaymentCurrency(), Granted: d.CreditsGranted,
-		Unused: max(w.Unused(d.Purchase)-d.PendingCredits(), 0)}
+		Unused: d.UnusedWithdrawn(w)}
 	if w.UsedCredits != nil {
 		e.Used = *w.UsedCredits
 	}

@@ -131,7 +131,7 @@ func (s *Service) CloseRefunded(ctx context.Context) error {
 // refundedSQL is the open declarations w whose refunds r Stripe has made.
 const refundedSQL = `withdrawals w JOIN refund_requests r ON r.id = w.refund_request AND r.status = 'sent'
 	WHERE w.handled_at IS NULL
-		AND NOT EXISTS (SELECT FROM stripe_refunds f WHERE f.refund_id = r.refund_id AND f.status IN ('failed', 'canceled'))`
+		AND NOT EXISTS (SELECT FROM stripe_refunds f WHERE f.refund_id = r.refund_id AND f.` + models.RefundFailedSQL + `)`
 
 // each passes declarations to fn, and goes on when it fails for one of them.
 func (s *Service) each(ctx context.Context, query string, fn func(w models.Withdrawal) error) error {

@@ -45,7 +45,7 @@ func moneyStory(ctx context.Context, d PurchaseDetailData) []string {
 		all = append(all, locales.T(ctx, "purchase_detail.dispute."+dispute.Status,
 			locales.Args{"amount": components.Money(ctx, dispute.Amount, dispute.Currency)}))
 	}
-	if back := d.Purchase.CreditsRefunded + d.Purchase.CreditsDisputed; back > 0 {
+	if back := d.Purchase.CreditsReturned(); back > 0 {
 		all = append(all, locales.T(ctx, "purchase_detail.taken",
 			locales.Args{"credits": components.CreditAmount(ctx, back)}))
 	}

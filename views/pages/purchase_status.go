@@ -15,7 +15,7 @@ func standing(ctx context.Context, p models.Purchase) string {
 
 // standingKind returns the look of a standing.
 func standingKind(p models.Purchase) components.AlertKind {
-	if p.CreditsRefunded+p.CreditsDisputed > 0 {
+	if p.CreditsReturned() > 0 {
 		return components.Warning
 	}
 	return statusKind(p.Status)
