@@ -113,7 +113,8 @@ func TestOverviewSumsRevenue(t *testing.T) {
 	exec(`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key)
 		VALUES (?, ?, 1, 500, 500, 'eur', 'de', 'unpaid')`, uuid.New(), ada.ID)
 	exec(`INSERT INTO stripe_refunds (refund_id, payment_ref, amount, currency, status) VALUES
-		('re_1', 'pi_1', 200, 'eur', 'succeeded'), ('re_2', 'pi_1', 100, 'eur', 'failed'), ('re_3', 'pi_of_others', 900, 'eur', 'succeeded')`)
+		('re_1', 'pi_1', 200, 'eur', 'succeeded'), ('re_2', 'pi_1', 100, 'eur', 'failed'),
+		('re_3', 'pi_of_others', 900, 'eur', 'succeeded'), ('re_4', 'pi_3', 100, 'eur', 'succeeded')`) // in another currency: settlement does not count it either
 	exec(
 		`INSERT INTO stripe_charges (charge_id, payment_ref, amount, amount_refunded, currency) VALUES ('ch_2', 'pi_2', 1000, 400, 'eur'), ('ch_1', 'pi_1', 500, 300, 'eur')`)
 	exec(`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES
