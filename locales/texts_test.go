@@ -9,10 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/resume-matcher/credits/models"
-	"github.com/resume-matcher/credits/services/fault"
-	"github.com/resume-matcher/credits/services/purchase"
 )
 
 // flat returns a language's texts by full key.
@@ -86,97 +82,6 @@ func TestTextsAreWhole(t *testing.T) {
 
 func lastPart(key string, parts ...string) bool {
 	return slices.Contains(parts, key[strings.LastIndex(key, ".")+1:])
-}
-
-// TestEveryNameHasAText wants a text for each member of the product's lists.
-func TestEveryNameHasAText(t *testing.T) {
-	t.Parallel()
-	var keys []string
-	for _, code := range fault.Codes() {
-		keys = append(keys, "errors."+string(code), "errors.title."+string(code))
-	}
-	for _, problem := range fault.Problems() {
-		keys = append(keys, "errors.problem."+string(problem))
-	}
-	for _, reason := range models.FixedReasons() {
-		keys = append(keys, "entry.reason."+string(reason))
-	}
-	for _, m := range models.AllMissing() {
-		keys = append(keys, "withdrawal.missing."+string(m))
-	}
-	for _, status := range models.PurchaseStatuses() {
-		keys = append(keys, "purchase.status."+string(status), "admin_purchase.story."+string(status),
-			"purchase_detail.story."+string(status), "purchase_detail.none.text."+string(status))
-	}
-	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDone, models.EventIgnored,
-		models.EventDeferred,
-		models.EventFailed, models.EventReview} {
-		keys = append(keys, "event.status."+string(status))
-	}
-	for _, status := range []models.StripeEventStatus{models.EventReceived, models.EventDeferred, models.EventFailed,
-		models.EventReview} {
-		keys = append(keys, "event.wait."+string(status))
-	}
-	for _, feature := range models.Features() {
-		keys = append(keys, "feature."+string(feature), "landing.features."+string(feature))
-	}
-	for _, scope := range models.KeyScopes() {
-		keys = append(keys, "admin_keys.scope."+scope)
-	}
-	for _, t := range append(models.WebhookTypes(), models.WebhookTest) {
-		keys = append(keys, t.Key())
-	}
-	for _, status := range models.DeliveryStatuses() {
-		keys = append(keys, status.Key())
-	}
-	for _, failure := range models.DeliveryFailures() {
-		keys = append(keys, failure.Key())
-	}
-	for _, wait := range purchase.AllWaits() {
-		keys = append(keys, "purchase_wait."+string(wait))
-	}
-	for _, kind := range models.FindingKinds() {
-		keys = append(keys, "reconciliation.finding."+string(kind))
-	}
-	for _, step := range models.ReconcileSteps() {
-		keys = append(keys, "reconciliation.step."+string(step))
-	}
-	for _, cause := range models.Causes() {
-		keys = append(keys, cause.Key())
-	}
-	for _, kind := range models.DecisionKinds() {
-		keys = append(keys, "decision_kind."+string(kind)+".label", "decision_kind."+string(kind)+".text")
-	}
-	for _, kind := range models.WaitingKinds() {
-		keys = append(keys, "waiting.kind."+string(kind))
-	}
-	for _, kind := range models.LetterKinds() {
-		keys = append(keys, kind.NameKey())
-	}
-	for _, status := range models.RefundRequestStatuses() {
-		keys = append(keys, "refund_request.status."+string(status))
-	}
-	for _, status := range models.RefundStatuses() {
-		keys = append(keys, "stripe_refund.status."+status, "purchase_detail.refund."+status)
-	}
-	for _, status := range models.DisputeStatuses() {
-		keys = append(keys, "stripe_dispute.status."+status, "purchase_detail.dispute."+status)
-	}
-	for _, action := range models.Actions() {
-		keys = append(keys, models.ActionKey(action))
-	}
-	for _, code := range codes {
-		texts := flat(t, code)
-		for _, key := range keys {
-			if texts[key] == "" {
-				t.Errorf("%s has no text for %s", code, key)
-			}
-		}
-	}
-	if diff := cmp.Diff([]string{"%{available}", "%{missing}", "%{required}"},
-		placeholders(flat(t, "de")["errors.insufficient_credits"])); diff != "" {
-		t.Errorf("placeholders of errors.insufficient_credits (-want +got):\n%s", diff)
-	}
 }
 
 var (

@@ -3,32 +3,10 @@ package models_test
 import (
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
 )
-
-// The locale test checks that each listed cause has a text, so the list must be complete.
-func TestCausesListsEachConstant(t *testing.T) {
-	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "cause.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	declared := 0
-	ast.Inspect(file, func(n ast.Node) bool {
-		if d, ok := n.(*ast.GenDecl); ok && d.Tok == token.CONST {
-			declared += len(d.Specs)
-		}
-		return true
-	})
-	if listed := len(models.Causes()); declared == 0 || listed != declared {
-		t.Errorf("%d causes are declared and %d are listed, want as many", declared, listed)
-	}
-}
 
 // An event that waits for a person must offer a decision.
 func TestEveryCauseOffersADecision(t *testing.T) {

@@ -22,7 +22,7 @@ const (
 // RefundHoldSQL is the condition of a hold that reserves credits for a refund, not for a feature.
 const RefundHoldSQL = `feature IN ('refund', 'withdrawal')`
 
-// HoldStatuses lists every status. A test checks that each has a text.
+// HoldStatuses lists every status.
 func HoldStatuses() []HoldStatus {
 	return []HoldStatus{HoldOpen, HoldCaptured, HoldReleased, HoldExpired}
 }

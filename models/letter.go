@@ -32,7 +32,7 @@ type Letter struct {
 	SentAt        *time.Time // when the mail server accepted it
 }
 
-// LetterStatus is the state of a letter. Its text is letter.status.<status>.
+// LetterStatus is the state of a letter.
 type LetterStatus string
 
 // The states. The last three are final, unless an admin sends a failed letter again.

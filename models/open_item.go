@@ -6,7 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// OpenKind is the kind of something about a user that has not ended. Its texts are open_item.<kind>.
+// OpenKind is the kind of something about a user that has not ended. Its text is open_item.<kind>, or
+// open_item.<kind>_due where it should end by a day.
 type OpenKind string
 
 // The kinds. Open withdrawals are listed with what they entitle to.
@@ -17,11 +18,6 @@ const (
 	OpenRefund     OpenKind = "refund"      // a refund has not reached the buyer
 	OpenDispute    OpenKind = "dispute"     // a bank decides
 )
-
-// OpenKinds lists every kind. A test checks that each has a text.
-func OpenKinds() []OpenKind {
-	return []OpenKind{OpenBank, OpenReview, OpenRefundSend, OpenRefund, OpenDispute}
-}
 
 // OpenItem is something about a user's purchase that has not ended.
 type OpenItem struct {

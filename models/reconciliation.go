@@ -17,11 +17,6 @@ const (
 	ReconcileBalances ReconcileStep = "balances"
 )
 
-// ReconcileSteps lists every step. A test checks that each has a text.
-func ReconcileSteps() []ReconcileStep {
-	return []ReconcileStep{ReconcileSessions, ReconcileRefunds, ReconcileDisputes, ReconcileBalances}
-}
-
 // Reconciliation is one comparison of Stripe with the ledger.
 type Reconciliation struct {
 	ID          int64

@@ -39,12 +39,6 @@ var (
 	features = []Reason{ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement}
 )
 
-// FixedReasons lists the reasons that are not features.
-func FixedReasons() []Reason { return slices.Clone(fixedReasons) }
-
-// Features lists the built-in features.
-func Features() []Reason { return slices.Clone(features) }
-
 // Reasons lists all reasons that have a text.
 func Reasons() []Reason { return slices.Concat(fixedReasons, features) }
 

@@ -18,11 +18,6 @@ const (
 	WaitingResumes  WaitingKind = "resumes"  // of a deleted account, still at Resume Matcher
 )
 
-// WaitingKinds lists every kind. A test checks that each has a text.
-func WaitingKinds() []WaitingKind {
-	return []WaitingKind{WaitingPurchase, WaitingEvent, WaitingFinding, WaitingRefund, WaitingResumes}
-}
-
 // Waiting is an item that needs a person.
 type Waiting struct {
 	Kind       WaitingKind

@@ -126,12 +126,6 @@ const (
 	DeliverySecret     DeliveryFailure = "secret" // no SESSION_SECRET opens the endpoint's secret
 )
 
-// DeliveryFailures lists every failure. A test checks that each has a text.
-func DeliveryFailures() []DeliveryFailure {
-	return []DeliveryFailure{DeliveryStatusCode, DeliveryTimeout, DeliveryAddress, DeliveryDNS, DeliveryTLS,
-		DeliveryConnection, DeliverySecret}
-}
-
 // Key returns the locale key.
 func (f DeliveryFailure) Key() string { return "admin_webhooks.failure." + string(f) }
 

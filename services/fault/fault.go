@@ -154,30 +154,6 @@ const (
 	LowBalanceRange     Problem = "low_balance_range"
 )
 
-// Problems lists every problem. A test checks that each has a text.
-func Problems() []Problem {
-	return []Problem{PriceUnknown, ReturnURLRefused,
-		QuantityRange, LocaleUnknown, FeatureUnknown, KeyLength, MetadataTooLarge, CreditsRange,
-		NoteMissing, NoteTooLong, BelowZero, CursorInvalid, LimitRange, KindUnknown, MonthInvalid, SearchInvalid,
-		SignInFailed, SignInExpired, KeyMissing,
-		BodyUnreadable, ContentTypeNotJSON, TokenMissing, CrossSite, AdminsOnly, KeyUsedOtherwise, CorrectionDirection,
-		NothingPaid, MoveUnpaid, MoveTarget, MoveSame, MoveLapsed, MovedSince, RefundedSince, GoodwillOver, GoodwillChanged,
-		RefundRange, AmountUnreadable,
-		CaptureRange, TTLRange, EmailInvalid, StillRunning, OutcomeUnknown,
-		CallerUnknown, UserUnknown,
-		KeyNeeded, SessionNeeded, ScopeMissing, KeyRequired, FieldUnknown, FieldTwice, FieldMissing,
-		ValueUnfit, TooDeep, TooManyItems,
-		UserNotNamed, UserNamed, KeyNameLength, ScopesUnknown, PerMinuteRange, KeyDaysRange, KeyExpired, CheckoutOver,
-		ConsentChanged, ReceiptMissing, ReceiptAway, WithdrawalName, WithdrawalContract, WithdrawalUnclear,
-		FeatureExists, FeatureName, FeatureCredits, FeatureLabel,
-		NameUnfit, LastIdentity, IdentityTaken, IdentityOther, IdentityLimit, AddressTaken, AddressKnown, AddressOther,
-		AddressReissued, NotPresent, DeletionConfirm, DeletionDispute, ExportTooLarge,
-		UserSearchLong, DayInvalid, DaysReversed, ChoiceUnknown, Busy, OtherAccount, DecidedOtherwise, ShareRange,
-		FeatureOff, OperatorOnly, PassMissing, UpstreamAway, UpstreamSlow, UpstreamUnusable, AddOnMissing,
-		AddOnRefuses, WebhookURL, WebhookHTTPS, WebhookAddress, WebhookEvents, WebhookThreshold, WebhookLimit,
-		LowBalanceRange}
-}
-
 // Error is a refusal that the user may see.
 type Error struct {
 	Code    Code

@@ -3,67 +3,10 @@ package fault_test
 import (
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"slices"
-	"strconv"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/resume-matcher/credits/services/fault"
 )
-
-// declared lists a type's constants from the source.
-func declared(t *testing.T, typeName string) []string {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "fault.go", nil, 0)
-	if err != nil {
-		t.Fatalf("parse: %v", err)
-	}
-	var found []string
-	ast.Inspect(file, func(node ast.Node) bool {
-		spec, ok := node.(*ast.ValueSpec)
-		if !ok {
-			return true
-		}
-		if name, ok := spec.Type.(*ast.Ident); ok && name.Name == typeName {
-			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatalf("%s: %v", spec.Names[0], err)
-			}
-			found = append(found, value)
-		}
-		return true
-	})
-	slices.Sort(found)
-	return found
-}
-
-func sorted[T ~string](all []T) []string {
-	texts := make([]string, 0, len(all))
-	for _, one := range all {
-		texts = append(texts, string(one))
-	}
-	slices.Sort(texts)
-	return texts
-}
-
-func TestListsAreComplete(t *testing.T) {
-	t.Parallel()
-	for typeName, listed := range map[string][]string{"Code": sorted(fault.Codes()), "Problem": sorted(fault.Problems())} {
-		t.Run(typeName, func(t *testing.T) {
-			t.Parallel()
-			if diff := cmp.Diff(declared(t, typeName), listed); diff != "" {
-				t.Errorf("(-declared +listed):\n%s", diff)
-			}
-			if len(slices.Compact(slices.Clone(listed))) != len(listed) {
-				t.Errorf("two constants have one text: %v", listed)
-			}
-		})
-	}
-}
 
 var errLocked = errors.New("row is locked")
 

@@ -26,11 +26,6 @@ const (
 	WaitDispute    Wait = "dispute"     // the bank decides a dispute
 )
 
-// AllWaits lists the steps, so that a test can demand a text for each.
-func AllWaits() []Wait {
-	return []Wait{WaitCheckout, WaitPayment, WaitBank, WaitReview, WaitRefundSend, WaitRefund, WaitRefundList, WaitDispute}
-}
-
 // Detail is one purchase with everything that Stripe has reported of its payment, as an admin sees it.
 type Detail struct {
 	models.Purchase
