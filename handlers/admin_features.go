@@ -65,8 +65,8 @@ func (h *Handler) saveFeature(c *fiber.Ctx) error {
 	return h.redirectWithFlash(c, localPath(c, "/admin/features"), "feature_set")
 }
 
-// describePackages corrects what Stripe says that packages buy. A failure is not the admin's: doctor reports the
-// difference, and the order page is right meanwhile.
+// describePackages updates the descriptions of packages at Stripe, which say how many analyses they buy. The admin sees
+// no failure: doctor reports the difference, and the order page is right in any case.
 func (h *Handler) describePackages(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

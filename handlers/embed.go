@@ -48,8 +48,8 @@ type embedFeature struct {
 	Credits string `json:"credits"`
 }
 
-// sendEmbedState is GET /credits/embed.json. With taken and feature it says what a request took; with missing, required
-// and feature how to go on, and from returnUrl it takes where to.
+// sendEmbedState is GET /credits/embed.json. The parameters taken and feature ask for a sentence about what a request
+// took; missing, required and feature ask for the order that covers the shortage, which returns to returnUrl.
 func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 	h.setLocale(c, h.preferredLocale(c))
 	ctx, user := c.UserContext(), currentUser(c)

@@ -74,7 +74,7 @@ func (h *Handler) renderFlash(c *fiber.Ctx, status int, text string) error {
 		return fmt.Errorf("render message: %w", err)
 	}
 	c.Set("HX-Retarget", "#flash")
-	c.Set("HX-Reswap", "innerHTML show:none") // the region is in the window
+	c.Set("HX-Reswap", "innerHTML show:none") // do not scroll: the region is in view
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.Status(status).Send(body.Bytes())
 }

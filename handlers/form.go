@@ -78,8 +78,8 @@ func resendForm(c *fiber.Ctx) *pages.Resend {
 	return form
 }
 
-// orderQuery returns the query string that preselects a posted order on the purchase page. It names the price, because
-// the form does, and the visitor may be signed out or the database away.
+// orderQuery returns the query string that preselects a posted order on the purchase page. It names the price as
+// the form does, so that it needs neither a session nor the database.
 func orderQuery(c *fiber.Ctx) string {
 	address := pages.Choice{Price: formValue(c, "price_id"), Quantity: parseDigits(formValue(c, "quantity")),
 		ReturnURL: c.Query(paramReturnURL)}.Path("")

@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/views/pages"
 )
 
-// showLanding is GET /{locale}. Guests get the page as it was rendered for the first of them since a price has changed.
+// showLanding is GET /{locale}. Signed-out visitors share one rendering per language until a price changes.
 func (h *Handler) showLanding(c *fiber.Ctx) error {
 	offers, err := h.Catalog.Offers(c.UserContext())
 	if err != nil {
@@ -22,14 +22,14 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	guest := currentVisitor(c).account == nil
+	signedOut := currentVisitor(c).account == nil
 	kept, _ := h.landings.Load(pageLocale(c))
-	if l, ok := kept.(landing); ok && guest && l.shows(offers, prices) {
+	if l, ok := kept.(landing); ok && signedOut && l.shows(offers, prices) {
 		return h.render(c, fiber.StatusOK, "landing.title", l.content)
 	}
 	data := pages.LandingData{Locale: pageLocale(c), Packages: offers, Features: features(c, spend.Active(prices), 0),
 		SmallBusiness: h.Site.SmallBusiness}
-	if !guest {
+	if !signedOut {
 		data.User = &currentVisitor(c).account.User
 		return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
 	}
@@ -41,21 +41,21 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	return h.render(c, fiber.StatusOK, "landing.title", content)
 }
 
-// landing is the start page for guests in one language, with the prices that it shows.
+// landing is a rendered start page for signed-out visitors, with the prices that it shows.
 type landing struct {
 	offers  []models.Offer
 	prices  []models.FeaturePrice
 	content templ.Component
 }
 
-// shows reports whether these are the page's prices: the same results, which the services have kept since.
+// shows reports whether the page shows these prices: the very slices that the services have cached since.
 func (l landing) shows(offers []models.Offer, prices []models.FeaturePrice) bool {
 	return same(l.offers, offers) && same(l.prices, prices)
 }
 
 func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
-// rendered returns a component that writes what content writes now, in the language of ctx.
+// rendered renders content once, in the language of ctx, and returns a component that repeats the result.
 func rendered(ctx context.Context, content templ.Component) (templ.Component, error) {
 	var html strings.Builder
 	err := content.Render(ctx, &html)

@@ -33,7 +33,7 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	return h.renderTitled(c, fiber.StatusOK, title, pages.PurchaseDetail(data))
 }
 
-// cameFrom reports whether a link of one of our pages led here. Other sites cannot name a path, and browsers may not.
+// cameFrom reports whether a link of one of our pages led here, by the Referer, which browsers may leave out.
 func cameFrom(c *fiber.Ctx, path string) bool {
 	from, err := url.Parse(c.Get(fiber.HeaderReferer))
 	return err == nil && from.Path == localPath(c, path)

@@ -54,8 +54,8 @@ func (h *Handler) startPurchase(c *fiber.Ctx) error {
 }
 
 // totalChanged reports whether an order costs another total than its form showed: a price has changed, or the buyer
-// chose another package or quantity without a script to update the total. The law wants the total shown before the
-// order.
+// chose another package or quantity without a script to update the total. The law requires the total to be shown
+// before the order.
 func (h *Handler) totalChanged(c *fiber.Ctx, priceID, quantity string) (bool, error) {
 	shown, units := formValue(c, "total"), orderedUnits(quantity)
 	if shown == "" || units == 0 {

@@ -2,11 +2,10 @@ package models
 
 import "time"
 
-// Missing is something that a declaration of withdrawal lacks for a refund without a person. Its text is
-// withdrawal.missing.<missing>.
+// Missing says why a person must decide on a declaration of withdrawal. Its text is withdrawal.missing.<missing>.
 type Missing string
 
-// What may be missing.
+// The reasons.
 const (
 	MissingPurchase Missing = "purchase" // it names no purchase of an account
 	MissingWording  Missing = "wording"  // the consumer describes the contract in other words, perhaps a part of it
@@ -19,7 +18,7 @@ const (
 	MissingAmount   Missing = "amount"   // nothing is left to refund
 )
 
-// AllMissing lists them. A test checks that each has a text.
+// AllMissing lists every reason. A test checks that each has a text.
 func AllMissing() []Missing {
 	return []Missing{MissingPurchase, MissingWording, MissingPayment, MissingTime, MissingUse, MissingResult,
 		MissingDispute, MissingRefund, MissingAmount}

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// HitKind is the kind of a thing that an id names. Its text is search.kind.<kind>.
+// HitKind is the kind of a match of an admin's search by id. Its text is search.kind.<kind>.
 type HitKind string
 
 // The kinds.
@@ -24,12 +24,12 @@ func HitKinds() []HitKind {
 	return []HitKind{HitUser, HitPurchase, HitHold, HitWithdrawal, HitEvent, HitRequest}
 }
 
-// Hit is one thing that an admin's search has found by an id.
+// Hit is a match of an admin's search by id.
 type Hit struct {
 	Kind       HitKind
 	ID         string
 	At         time.Time // when it was made
-	User       User      `gorm:"embedded;embeddedPrefix:user_"` // whose; the zero User if nobody's
+	User       User      `gorm:"embedded;embeddedPrefix:user_"` // its user; the zero User for none
 	PurchaseID *uuid.UUID
 	Number     PurchaseNumber // of PurchaseID; 0 without one
 	Declarant  string         // of a withdrawal; empty once it is erased

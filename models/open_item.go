@@ -6,8 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// OpenKind is the kind of something about a user that has not ended. Its text is open_item.<kind>, or
-// open_item.<kind>_due where it should end by a day.
+// OpenKind is the kind of an OpenItem. Its text is open_item.<kind>, or open_item.<kind>_due
+// for an item with a due date.
 type OpenKind string
 
 // The kinds. Open withdrawals are listed with what they entitle to.
@@ -19,7 +19,7 @@ const (
 	OpenDispute    OpenKind = "dispute"     // a bank decides
 )
 
-// OpenItem is something about a user's purchase that has not ended.
+// OpenItem is something about a user's purchase that is still in progress.
 type OpenItem struct {
 	Kind       OpenKind
 	PurchaseID uuid.UUID
@@ -27,5 +27,5 @@ type OpenItem struct {
 	Cents      Cents
 	Currency   string
 	Since      time.Time
-	Due        *time.Time // when it should have ended; nil if unknown
+	Due        *time.Time // when it should be finished; nil if unknown
 }

@@ -9,7 +9,7 @@ import (
 // nothing: addresses have the purchase's id.
 type PurchaseNumber int64
 
-// numberPrefix begins a purchase's number, so that people know it from others.
+// numberPrefix begins a purchase's number, so that people can tell it from other numbers.
 const numberPrefix = "RM-"
 
 // String returns the number as people see it.

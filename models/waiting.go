@@ -14,7 +14,7 @@ const (
 	WaitingPurchase WaitingKind = "purchase" // paid and not booked
 	WaitingEvent    WaitingKind = "event"    // from Stripe
 	WaitingFinding  WaitingKind = "finding"  // of a reconciliation
-	WaitingRefund   WaitingKind = "refund"   // that Stripe has not answered for an hour, or that came to nothing
+	WaitingRefund   WaitingKind = "refund"   // unanswered by Stripe for an hour, refused, or failed
 	WaitingResumes  WaitingKind = "resumes"  // of a deleted account, still at Resume Matcher
 )
 

@@ -25,7 +25,7 @@ type Withdrawal struct {
 	HandledBy      *int64     // nil once that account is removed
 	RefundedCents  *Cents     // refunded of the payment when it was handled
 	RefundRequest  *uuid.UUID // the refund that it led to
-	JudgedAt       *time.Time // since when it is left to a person
+	JudgedAt       *time.Time // when it was left to a person
 	Reworded       bool       // the consumer changed the description of the purchase
 
 	UsedCredits    *Credits   // of the purchase, when declared; nil if that is unknown

@@ -21,7 +21,7 @@ func InBackground(ctx context.Context) context.Context { return periodic.Backgro
 // must be fast.
 func OnActivity(db *gorm.DB, noted func()) {
 	if a, ok := db.Get(activityKey); ok {
-		a.(*activity).noted.Store(&noted) //nolint:forcetypeassert // open's own
+		a.(*activity).noted.Store(&noted)
 	}
 }
 

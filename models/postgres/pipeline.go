@@ -104,12 +104,12 @@ func (t *transaction) pipeline(ctx context.Context, batch *pgx.Batch, statements
 	})
 }
 
-// described is where a connection notes the statements of pipelines that pgx has a description of.
+// described is the key under which a connection records the pipeline statements that pgx has described.
 const described = "statements described"
 
-// send sends what begins a transaction, and a batch, and reads the answers.
+// send sends a batch, preceded by the statements that begin its transaction, and reads the answers.
 func send(ctx context.Context, conn *pgx.Conn, begin []string, batch *pgx.Batch, statements []Statement) (err error) {
-	fresh := &pgx.Batch{} // pgx notes in a batch what one connection has prepared
+	fresh := &pgx.Batch{} // pgx records in a batch what one connection has prepared
 	for _, b := range begin {
 		fresh.Queue(b)
 	}
@@ -159,6 +159,6 @@ func (p pool) onConn(ctx context.Context, work func(*pgx.Conn) error) error {
 // onConn runs work on the connection behind conn.
 func onConn(conn *sql.Conn, work func(*pgx.Conn) error) error {
 	return conn.Raw(func(driver any) error {
-		return work(driver.(*stdlib.Conn).Conn()) //nolint:forcetypeassert // openPool's own
+		return work(driver.(*stdlib.Conn).Conn()) // the driver that openPool chose
 	})
 }

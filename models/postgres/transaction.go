@@ -9,11 +9,11 @@ import (
 	"gorm.io/gorm"
 )
 
-// transaction is a transaction for GORM on a connection of its own. What begins it is sent together with its first
-// statement, so that beginning takes no round trip where that is a Pipeline.
+// transaction is a transaction for GORM on its own connection. It is begun together with its first statement, so that
+// beginning costs no round trip if that is a Pipeline.
 type transaction struct {
 	conn  *sql.Conn
-	ctx   context.Context //nolint:containedctx // as in sql.Tx
+	ctx   context.Context // Commit and Rollback have none, as in sql.Tx
 	pool  pool
 	begin []string // not sent yet
 }

@@ -75,9 +75,9 @@ func (s *Service) erase(ctx context.Context, userID int64) error {
 	return nil
 }
 
-// eraseStrangers clears the letters to consumers without an account, and their handled withdrawals, after the retention
-// of business letters.
-func (s *Service) eraseStrangers(ctx context.Context) error {
+// eraseAnonymous clears the letters to consumers without an account, and their handled withdrawals, once business
+// letters need not be retained any longer.
+func (s *Service) eraseAnonymous(ctx context.Context) error {
 	db := s.DB.WithContext(ctx)
 	err := db.Exec(mail.ForgetSQL + ` WHERE user_id IS NULL AND recipient <> '' AND created_at < ` + models.KeepSince).Error
 	if err == nil {
@@ -86,7 +86,7 @@ func (s *Service) eraseStrangers(ctx context.Context) error {
 				AND (name, email, contract) <> ('', '', '')`).Error
 	}
 	if err != nil {
-		return fmt.Errorf("erase letters and withdrawals of strangers: %w", err)
+		return fmt.Errorf("erase anonymous letters and withdrawals: %w", err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (s *Service) sweeps() []periodic.Job {
 		{Name: "reduce events of erased accounts", Pause: time.Hour, Work: reduce(eventsSQL(erasedUsers))},
 		{Name: "reduce old events", Pause: time.Hour, Work: reduce(oldEventsSQL)},
 		{Name: "erase withdrawals of deleted accounts", Pause: time.Hour, Work: s.eraseWithdrawals},
-		{Name: "erase letters to strangers", Pause: time.Hour, Work: s.eraseStrangers},
+		{Name: "erase anonymous letters", Pause: time.Hour, Work: s.eraseAnonymous},
 		{Name: "close deleted accounts at Stripe", Pause: time.Hour, Work: s.Purchase.CloseAtStripe},
 		{Name: "forget foreign objects", Pause: time.Hour, Work: s.Purchase.ForgetForeign},
 		{Name: "remove accounts", Pause: time.Hour, Work: func(ctx context.Context) error {

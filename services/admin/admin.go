@@ -45,7 +45,7 @@ type Grant struct {
 // maxOperatorLength bounds an operator's name, in characters.
 const maxOperatorLength = 80
 
-// Service carries out what admins decide, and reads what their pages show. Grants need DB and Log alone.
+// Service carries out what admins decide, and reads what their pages show. Grants need only DB and Log.
 type Service struct {
 	DB       *gorm.DB
 	Purchase *purchase.Service // refunds, decisions, moves
@@ -126,7 +126,7 @@ func CheckNote(note string) error {
 }
 
 // lockActorAndUser locks the admin and the user, the lower id first: the audit entry references both, and two admins
-// who grant each other credits concurrently must not deadlock. Without an actor, ledger.Post alone locks the user.
+// who grant each other credits concurrently must not deadlock. Without an actor, only ledger.Post locks the user.
 func lockActorAndUser(tx models.Tx, actorID, userID int64) error {
 	for _, id := range []int64{min(actorID, userID), max(actorID, userID)} {
 		if id == 0 || actorID == 0 || actorID == userID {

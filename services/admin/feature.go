@@ -59,7 +59,7 @@ func (s *Service) SetFeature(ctx context.Context, f FeatureChange) error {
 	}
 	err := postgres.Transaction(ctx, s.DB, f.write)
 	if s.PricesChanged != nil {
-		s.PricesChanged() // also when it is not known whether they have
+		s.PricesChanged() // even if the outcome is unknown
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 
 const (
 	openLimit = 20 // open items of one user
-	// bankDays is within how many days a bank pays or refuses a debit.
+	// bankDays is the number of days within which a bank pays or refuses a debit.
 	// Source: https://docs.stripe.com/payments/sepa-debit
 	bankDays = 14
 )

@@ -16,7 +16,7 @@ import (
 // hitLimit is how many things of one kind a search by id returns.
 const hitLimit = 10
 
-// hitsSQL finds what an id names: @text as it is, @uuid, a user's number @user, or a purchase's @number.
+// hitsSQL finds by id: @text verbatim, @uuid, a user's number @user, or a purchase's @number.
 const hitsSQL = `WITH paid AS (
 	SELECT @text AS payment_ref UNION SELECT payment_ref FROM stripe_charges WHERE charge_id = @text
 	UNION SELECT payment_ref FROM stripe_refunds WHERE refund_id = @text
@@ -42,8 +42,8 @@ const eventsSQL = `WITH hit AS (SELECT 'event' AS kind, event_id AS id, received
 		UNION SELECT event_id FROM stripe_events WHERE payment_ref = @text AND payment_ref <> '')
 	ORDER BY received_at DESC LIMIT @limit)` + showHits
 
-// strangersSQL finds declarations of withdrawal by people without an account.
-const strangersSQL = `WITH hit AS (SELECT 'withdrawal' AS kind, id::text AS id, received_at AS at, NULL::integer AS owner, purchase_id AS purchase, name AS declarant
+// anonymousSQL finds declarations of withdrawal by people without an account.
+const anonymousSQL = `WITH hit AS (SELECT 'withdrawal' AS kind, id::text AS id, received_at AS at, NULL::integer AS owner, purchase_id AS purchase, name AS declarant
 	FROM withdrawals WHERE user_id IS NULL AND strpos(lower(email) || ' ' || lower(name), lower(@text)) > 0
 	ORDER BY received_at DESC LIMIT @limit)` + showHits
 
@@ -51,7 +51,7 @@ const showHits = ` SELECT h.kind, h.id, h.at, h.declarant, h.purchase AS purchas
 		coalesce(u.email, '') AS user_email, coalesce(u.name, '') AS user_name, u.deleted_at AS user_deleted_at
 	FROM hit h LEFT JOIN users u ON u.id = h.owner LEFT JOIN purchases p ON p.id = h.purchase ORDER BY h.at DESC, h.id`
 
-// namedID matches what Stripe, our pages and our logs call things: evt_1Q…, req_abc….
+// namedID matches the ids of Stripe, our pages and our logs: evt_1Q…, req_abc….
 var namedID = regexp.MustCompile(`^[a-z]{2,10}_[A-Za-z0-9_]{1,200}$`)
 
 // invoicePrefix begins the id of an invoice, which only Stripe knows.
@@ -96,13 +96,13 @@ func (s *Service) paymentOf(ctx context.Context, invoice string) (sql.NamedArg, 
 	return sql.Named("text", payment), err
 }
 
-// FindStrangers returns the newest declarations of withdrawal by people without an account whose name or address
-// contains text.
-func (s *Service) FindStrangers(ctx context.Context, text string) ([]models.Hit, error) {
+// FindAnonymousWithdrawals returns the newest declarations of withdrawal by people without an account whose name or
+// address contains text.
+func (s *Service) FindAnonymousWithdrawals(ctx context.Context, text string) ([]models.Hit, error) {
 	if text = strings.TrimSpace(text); text == "" || !models.Storable(text) {
 		return nil, nil
 	}
-	return s.findHits(ctx, strangersSQL, sql.Named("text", text), sql.Named("limit", hitLimit))
+	return s.findHits(ctx, anonymousSQL, sql.Named("text", text), sql.Named("limit", hitLimit))
 }
 
 func (s *Service) findHits(ctx context.Context, query string, args ...any) (hits []models.Hit, err error) {

@@ -60,7 +60,7 @@ func TestFindByID(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]int{"zoe@": 1, "ZOë": 1, "100%": 1, "ada": 0, "%": 1, "_": 0, "": 0, "a\x00": 0} {
-		if hits, err := f.FindStrangers(t.Context(), text); err != nil || len(hits) != want {
+		if hits, err := f.FindAnonymousWithdrawals(t.Context(), text); err != nil || len(hits) != want {
 			t.Errorf("%q finds %d declarations of strangers (%v), want %d", text, len(hits), err, want)
 		}
 	}

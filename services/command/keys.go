@@ -25,7 +25,7 @@ func (p *Program) keys(ctx context.Context, open func(context.Context) (*gorm.DB
 	return apikey.New(db, nil, p.Log, nil), nil
 }
 
-// createKey is `credits keys create`. The key alone goes to stdout, so that a script can read it.
+// createKey is `credits keys create`. Only the key goes to stdout, so that a script can read it.
 func createKey(ctx context.Context, p *Program, args []string) error {
 	request, err := parseKey(ctx, p, args)
 	if err != nil {

@@ -59,7 +59,7 @@ func listWebhooks(ctx context.Context, p *Program, args []string) error {
 	return table.Flush()
 }
 
-// addWebhook is `credits webhooks add`. The secret alone goes to stdout, so that a script can read it.
+// addWebhook is `credits webhooks add`. Only the secret goes to stdout, so that a script can read it.
 func addWebhook(ctx context.Context, p *Program, args []string) error {
 	set := newFlags("webhooks add", "command.webhooks.add.explanation")
 	url := set.String("url", "", say(ctx, "command.webhooks.add.url", nil))
@@ -134,7 +134,7 @@ func withEndpoint(ctx context.Context, p *Program, set *flags, args []string,
 	return err
 }
 
-// rotateWebhook is `credits webhooks rotate`. The secret alone goes to stdout.
+// rotateWebhook is `credits webhooks rotate`. Only the secret goes to stdout.
 func rotateWebhook(ctx context.Context, p *Program, args []string) error {
 	set := newFlags("webhooks rotate ID", "command.webhooks.rotate.explanation")
 	return withEndpoint(ctx, p, set, args, func(webhooks *outbound.Service, id uuid.UUID) error {

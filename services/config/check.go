@@ -104,7 +104,7 @@ func (c *Config) checkDatabase(p *problems) {
 		case c.Strict() && !c.DatabaseInsecure && Unverified(address):
 			p.addKind(UnverifiedTLS, name,
 				"must verify the server's certificate: sslmode=verify-full, with sslrootcert=FILE for an authority of its own; "+
-					"DATABASE_INSECURE=true does without, for a network that is yours alone")
+					"DATABASE_INSECURE=true allows an unverified connection on a private network")
 		}
 	}
 	if c.DatabaseMax != 0 && (c.DatabaseMax < fewestConnections || c.DatabaseMax > mostConnections) {

@@ -90,7 +90,7 @@ type Config struct {
 	Tracing        Tracing    `envPrefix:"OTEL_"`
 
 	Mode           Mode          `env:"-"`
-	LocalSignIn    bool          `env:"-"` // the sign-in stand-in runs, so this machine alone is served
+	LocalSignIn    bool          `env:"-"` // the sign-in stand-in runs, so only this machine is served
 	WebhookSecrets Secrets       `env:"-"` // STRIPE_WEBHOOK_SECRET, split
 	SessionSecrets Secrets       `env:"-"` // SESSION_SECRET, split: the first seals, each one opens
 	Mailbox        string        `env:"-"` // URL of the sandbox's inbox; empty outside the sandbox

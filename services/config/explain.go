@@ -31,7 +31,7 @@ func (c Config) ExplainPort(err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("port %d is in use: stop the program that uses it, or set PORT to another port", c.Port)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("port %d is for root alone: set PORT to 1024 or above", c.Port)
+		return fmt.Errorf("only root may use port %d: set PORT to 1024 or above", c.Port)
 	}
 	return fmt.Errorf("port %d cannot be used; set PORT to another port: %w", c.Port, err)
 }

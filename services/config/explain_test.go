@@ -57,7 +57,7 @@ func TestExplainPort(t *testing.T) {
 	}{
 		"a port in use": {inUse, "port 3000 is in use"},
 		"a port of root": {&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)},
-			"port 3000 is for root alone"},
+			"only root may use port 3000"},
 		"any other obstacle": {errors.New("no such network"), "no such network"},
 	} {
 		t.Run(name, func(t *testing.T) {

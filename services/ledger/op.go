@@ -192,7 +192,7 @@ type request struct {
 // availableSQL is the available credits of a user; 0 for a deleted account.
 const availableSQL = `CASE WHEN deleted_at IS NULL THEN credits_balance - credits_held ELSE 0 END`
 
-// lockedSQL are the users that lockUsers has locked. The rows of others may change, and are not to be decided on.
+// lockedSQL are the users that lockUsers has locked. Other rows may still change, so no decision may rest on them.
 const lockedSQL = `((SELECT string_to_array(current_setting('credits.locked'), ',')::int[])::int[])`
 
 // requestsSQL starts a statement with the requests of locked users for entries and holds, each with:

@@ -11,7 +11,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// Overview is the end of a user's history.
+// Overview is the latest part of a user's history.
 type Overview struct {
 	Latest []models.CreditTransaction // newest first
 	Usage  []models.DayUsage          // oldest first
@@ -44,13 +44,13 @@ func (s *Service) Overview(ctx context.Context, userID int64, latest int, now ti
 	return o, nil
 }
 
-// dayMoved is what a day has moved. Days count from 1.
+// dayMoved is the credits that one day added and took. Days count from 1.
 type dayMoved struct {
 	Day          int
 	Added, Taken models.Credits
 }
 
-// usageSQL sums up the entries between @first and @last by day.
+// usageSQL sums the entries between @first and @last by day.
 var usageSQL = `SELECT width_bucket(created_at, CAST(@borders AS timestamptz[])) AS day,
 		coalesce(sum(delta_credits) FILTER (WHERE delta_credits > 0), 0) AS added,
 		coalesce(-sum(delta_credits) FILTER (WHERE delta_credits < 0), 0) AS taken

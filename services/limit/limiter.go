@@ -2,7 +2,7 @@
 //
 // A limit must not become the attack. The limiter refuses a sender who has used up a limit from memory until the window
 // ends. Anonymous senders have an unlimited supply of addresses, so together they may cause a bounded number of queries
-// a minute; beyond it each address is counted in this process alone, and no address is refused because of the others.
+// a minute; beyond it each address is counted only in this process, and no address is refused because of the others.
 package limit
 
 import (

@@ -154,7 +154,7 @@ func (w *Window) lease(ctx context.Context, limit int) error {
 	return nil
 }
 
-// countLocally counts in this process alone: what it has not consumed of the limit in this window, or all of it in the
+// countLocally counts only in this process: what it has not consumed of the limit in this window, or all of it in the
 // next.
 func (w *Window) countLocally(now time.Time, limit int) {
 	w.mu.Lock()

@@ -76,7 +76,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	_ = f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, nil //nolint:nilnil // a lock of another process is no error
+		return nil, nil // another process holds the lock
 	}
 	return nil, fmt.Errorf("lock directory %s: %w", dir, err)
 }

@@ -26,7 +26,7 @@ type Letter struct {
 
 // Add stores a letter, to be sent once tx has committed.
 //
-// Letters to the operator beyond twenty of a kind in an hour are not sent; the digest counts them.
+// Letters to the operator beyond twenty of a kind an hour are not sent; the digest counts them.
 //
 // Idempotent: by kind and About. Locks: none.
 func Add(tx models.Tx, l Letter) error {

@@ -40,7 +40,7 @@ func (s *Service) CloseAtStripe(ctx context.Context) error {
 	return failed
 }
 
-// deleteCustomer deletes a customer that we created at Stripe. Of any other it deletes our row alone: deleting the
+// deleteCustomer deletes a customer that we created at Stripe. Of any other it deletes only our row: deleting the
 // customer would cancel subscriptions that another product sold.
 //
 // Source: https://docs.stripe.com/api/customers/delete

@@ -18,7 +18,7 @@ func (s *sandboxFixture) callsOf(call string) int64 {
 	if !ok {
 		return 0
 	}
-	return count.(*atomic.Int64).Load() //nolint:forcetypeassert // stored by the proxy
+	return count.(*atomic.Int64).Load()
 }
 
 func (s *sandboxFixture) start(t *testing.T, key string) {

@@ -34,8 +34,8 @@ var ErrStaleFacts = errors.New("our rows changed after Stripe was asked")
 // booking.
 const maxRounds = 5
 
-// NeedsStripe reports whether it is in vain to book r without facts that only Stripe has. It reads our rows and does
-// not ask Stripe. A Checkout is booked without them first: nearly all need none, and others return ErrStaleFacts.
+// NeedsStripe reports whether r cannot be booked without facts that only Stripe has. It reads our rows and does not ask
+// Stripe. A Checkout is first booked without them: nearly all need none, and the others return ErrStaleFacts.
 func (s *Service) NeedsStripe(ctx context.Context, r Report) (bool, error) {
 	if _, tries := r.(Checkout); tries {
 		return false, nil

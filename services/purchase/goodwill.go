@@ -14,10 +14,10 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Goodwill says which unused credits the operator refunds on request, although the law does not require it. The zero
+// Goodwill is the operator's policy of refunding unused credits on request, which the law does not require. The zero
 // value refunds none.
 type Goodwill struct {
-	Days    int // after the payment, within which buyers may ask; 0 for never
+	Days    int // after the payment within which buyers may ask; 0 for never
 	Percent int // of the purchase's credits that must be unused, from 1 to 100
 }
 

@@ -50,8 +50,8 @@ func endHold(tx models.Tx, userID int64, hold *uuid.UUID) error {
 	return nil
 }
 
-// EndStaleHolds releases the holds of refunds that have ended. A server of an earlier release sends such refunds, too,
-// while it is being replaced, and knows nothing of holds.
+// EndStaleHolds releases the holds of refunds that have ended. A server of an earlier release, which knows no holds,
+// also sends such refunds while it is being replaced.
 //
 // Locks: the user, then the hold. Idempotent.
 func (s *Service) EndStaleHolds(ctx context.Context) error {

@@ -28,7 +28,7 @@ type Service struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	// OrderText names what a purchase buys, in the buyer's language. It stands beside Checkout's button and on the
+	// OrderText names what a purchase buys, in the buyer's language. It is shown beside Checkout's button and on the
 	// invoice, because Stripe does not translate the product's name. Default: neither has it.
 	OrderText func(locale string, credits models.Credits) string
 

@@ -11,7 +11,7 @@ import (
 // Report is an object that Stripe reported and that Book can book: a Checkout, a Charge, a Refund or a Dispute.
 type Report interface {
 	// needs reads from our rows which facts booking the report takes that only Stripe has. waited says that an event has
-	// waited for its purchase in vain, so that Stripe must be asked which product the payment paid for.
+	// waited for a purchase that never came, so that Stripe must be asked which product the payment paid for.
 	needs(db *gorm.DB, waited bool) (needs, error)
 	// book writes the report to the ledger with these facts. It returns ErrStaleFacts when it needs others.
 	book(s *Service, tx models.Tx, facts StripeFacts, eventID string) ([]models.CreditTransaction, error)
@@ -50,7 +50,7 @@ type (
 	Refund struct {
 		ID            string
 		ChargeID      string
-		PaymentRef    string // empty when Stripe names the charge alone
+		PaymentRef    string // empty when Stripe names only the charge
 		Currency      string
 		Status        string
 		FailureReason string
@@ -61,7 +61,7 @@ type (
 	Dispute struct {
 		ID                string
 		ChargeID          string
-		PaymentRef        string // empty when Stripe names the charge alone
+		PaymentRef        string // empty when Stripe names only the charge
 		Currency          string // of Amount; usually the payment's
 		Status            string
 		Amount            int64

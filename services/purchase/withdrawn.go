@@ -138,9 +138,9 @@ func saveWithdrawnHold(tx models.Tx, withdrawalID uuid.UUID, hold *uuid.UUID) er
 	return nil
 }
 
-// settleWithdrawn brings an open withdrawal to the settled purchase: what it holds, and what a refund took beyond the
-// unused credits. Without the buyer's consent, use is not paid for (§ 357a Abs. 2 BGB), so they are given back. Should
-// a refund fail afterwards, a withdrawal that was closed is opened again.
+// settleWithdrawn adjusts an open withdrawal to the settled purchase: its hold, and the credits that a refund took
+// beyond the unused ones. Those are given back unless the buyer consented to pay for use (§ 357a Abs. 2 BGB). If a
+// refund fails afterwards, a closed withdrawal is opened again.
 //
 // Locks: the user, then the holds; the caller has locked the purchase.
 func settleWithdrawn(tx models.Tx, p models.Purchase, cameBack bool) ([]models.CreditTransaction, error) {

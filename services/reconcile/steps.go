@@ -40,7 +40,7 @@ func (s *Service) compareSessions(ctx context.Context, r *models.Reconciliation)
 	params.AddExpand("data.payment_intent")
 	list := func() *stripe.Iter { return s.Purchase.Stripe.CheckoutSessions.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(object any) (string, purchase.Report) {
-		session := object.(*stripe.CheckoutSession) //nolint:forcetypeassert // the list's own type
+		session := object.(*stripe.CheckoutSession)
 		if session.Mode != stripe.CheckoutSessionModePayment || session.Livemode != s.Purchase.Livemode ||
 			session.Status == stripe.CheckoutSessionStatusOpen {
 			return session.ID, nil // another product, or not paid yet
@@ -55,7 +55,7 @@ func (s *Service) compareRefunds(ctx context.Context, r *models.Reconciliation) 
 	params := &stripe.RefundListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
 	list := func() *stripe.Iter { return s.Purchase.Stripe.Refunds.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(object any) (string, purchase.Report) {
-		refund := object.(*stripe.Refund) //nolint:forcetypeassert // the list's own type
+		refund := object.(*stripe.Refund)
 		return refund.ID, purchase.RefundOf(refund)
 	})
 }
@@ -66,7 +66,7 @@ func (s *Service) compareDisputes(ctx context.Context, r *models.Reconciliation)
 	params := &stripe.DisputeListParams{ListParams: pageOf(ctx, r), CreatedRange: createdSince(r, lateReach)}
 	list := func() *stripe.Iter { return s.Purchase.Stripe.Disputes.List(params).Iter }
 	return s.comparePage(ctx, r, list, func(object any) (string, purchase.Report) {
-		dispute := object.(*stripe.Dispute) //nolint:forcetypeassert // the list's own type
+		dispute := object.(*stripe.Dispute)
 		return dispute.ID, purchase.DisputeOf(dispute)
 	})
 }

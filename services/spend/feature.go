@@ -17,12 +17,12 @@ func (s *Service) Features(ctx context.Context) ([]models.FeaturePrice, error) {
 	return Active(all), err
 }
 
-// Active returns the active ones of features.
+// Active returns the active features of a list.
 func Active(features []models.FeaturePrice) []models.FeaturePrice {
 	return slices.DeleteFunc(slices.Clone(features), func(f models.FeaturePrice) bool { return !f.Active })
 }
 
-// AllFeatures is Features with those that are not active. Callers must not modify them.
+// AllFeatures is Features, with the inactive ones. Callers must not modify them.
 func (s *Service) AllFeatures(ctx context.Context) ([]models.FeaturePrice, error) {
 	return s.Shown.Get(ctx, s.readFeatures)
 }

@@ -29,7 +29,7 @@ func (r *Reference) UnmarshalJSON(raw []byte) error {
 }
 
 // Object holds the fields that we read of an event's object, whatever its type. Their meaning has not changed since API
-// version 2022-11-15. ReduceEvent keeps these fields alone, without the details of the customer.
+// version 2022-11-15. ReduceEvent keeps only these fields, without the details of the customer.
 type Object struct {
 	ID              string            `json:"id,omitempty"`
 	Kind            string            `json:"object,omitempty"` // such as charge or refund

@@ -64,7 +64,7 @@ func (s Span) SetInt(key string, value int) {
 	}
 }
 
-// Fail marks the span as failed. It has no text: an error's may quote what somebody entered.
+// Fail marks the span as failed. It has no text: the text of an error may quote user input.
 func (s Span) Fail() {
 	if s.span != nil {
 		s.span.SetStatus(codes.Error, "")

@@ -40,7 +40,7 @@ type Listed struct {
 // Types returns the event types that we book; others are stored and ignored.
 func (s *Service) Types() []string { return slices.Sorted(maps.Keys(s.bookings())) }
 
-// Events lists stored events. The inner query filters by index alone, so that no payload is read.
+// Events lists stored events. The inner query filters only by index, so that no payload is read.
 func (s *Service) Events(ctx context.Context, q Query) (Listed, error) {
 	where, args := "true", []any{sql.Named("limit", q.Limit+1)}
 	add := func(condition, name string, value any) {
@@ -170,7 +170,7 @@ func (s *Service) purchasesOf(ctx context.Context, events []models.StripeEvent) 
 // OfPurchase returns the events about a purchase's session and payment, oldest first, without payload.
 func (s *Service) OfPurchase(ctx context.Context, sessionID, paymentRef string) ([]models.StripeEvent, error) {
 	var rows []models.StripeEvent
-	// Some events name the charge alone.
+	// Some events name only the charge.
 	err := s.DB.WithContext(ctx).Omit("payload").Where(`(object_id = @session AND object_id <> '') OR (payment_ref <> ''
 			AND (payment_ref = @payment OR payment_ref IN (SELECT charge_id FROM stripe_charges WHERE payment_ref = @payment)))`,
 		map[string]any{"session": sessionID, "payment": paymentRef}).Order("received_at, event_id").Find(&rows).Error

@@ -67,7 +67,7 @@ func (s *Service) needsStripe(ctx context.Context, p plan) (bool, error) {
 	return s.Purchase.NeedsStripe(ctx, p.report)
 }
 
-// pullsPrices reports whether the event is about one of our products or prices. All prices are pulled then,
+// pullsPrices reports whether the event is about one of our products or prices. If so, all prices are pulled,
 // because the event itself may be older than our rows.
 func (p plan) pullsPrices() bool {
 	return p.prices && catalog.Own(p.object.product())
@@ -94,7 +94,7 @@ func (s *Service) route(tx models.Tx, eventID string, p plan, facts purchase.Str
 	return result, err
 }
 
-// recoverPanic turns a panic into an error. It logs the type alone, because the text may quote the event.
+// recoverPanic turns a panic into an error. It logs only the type, because the text may quote the event.
 func (s *Service) recoverPanic(ctx context.Context, eventID string, err *error) {
 	if r := recover(); r != nil {
 		s.Log.ErrorContext(ctx, "book event panicked", "event_id", eventID, "type", fmt.Sprintf("%T", r),

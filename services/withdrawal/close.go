@@ -12,8 +12,8 @@ import (
 )
 
 // Close marks a declaration and all open ones equal to it as handled, says what was refunded of the purchase, and
-// writes one audit entry. Credits that are still held are free again; those of a deleted account lapse. The first admin
-// counts.
+// writes one audit entry. Credits that are still held are free again; those of a deleted account lapse. If two admins
+// close it, the first one counts.
 //
 // Locks: the payment, the purchase, the declarations, the user. Idempotent.
 // Errors: fault.NotFound; fault.Conflict while a refund of the declaration is on its way.

@@ -15,8 +15,8 @@ func (s *Service) Preview(d purchase.Detail, available models.Credits) models.En
 }
 
 // Entitle computes what an open declaration about a purchase entitles the consumer to. With the buyer's consent, the
-// used credits are paid for, in proportion to the price; without it, all that is left of the payment goes back. What
-// the bank took for a dispute is not refunded as well.
+// used credits are paid for, in proportion to the price; without it, all that is left of the payment is refunded. Money
+// that the bank took for a dispute is not refunded again.
 //
 // Source: §§ 357 Abs. 1, 357a Abs. 2 BGB
 func Entitle(w models.Withdrawal, d purchase.Detail) models.Entitlement {

@@ -8,13 +8,13 @@ import (
 	"github.com/resume-matcher/credits/services/mail"
 )
 
-// strangerLetters is how many confirmations per hour an address without a purchase gets.
-const strangerLetters = 3
+// lettersToOthers is how many confirmations an hour an address gets that is not a buyer's.
+const lettersToOthers = 3
 
-// confirm stores the letter that confirms a new declaration. Anyone may enter any address, so only a buyer's is sent
-// what the form said, as often as floodFrom; others have no contract with us, learn that their address was named, and
-// only a few times. A flood is confirmed by the page alone. Who declares from the page of a purchase always gets a
-// letter.
+// confirm stores the letter that confirms a new declaration. Anyone may enter any address, so the text of the form goes
+// only to a buyer's address, up to floodFrom times an hour. Other addresses have no contract with us: their letter says
+// only that they were named, up to lettersToOthers times an hour. In a flood, the page is the only confirmation. A
+// declaration from the page of a purchase always gets a letter.
 //
 // Source: § 356a Abs. 4 BGB
 func confirm(tx models.Tx, w models.Withdrawal) error {
@@ -30,7 +30,7 @@ func confirm(tx models.Tx, w models.Withdrawal) error {
 	if err != nil {
 		return fmt.Errorf("look for the declarant of withdrawal %s: %w", w.ID, err)
 	}
-	most := int64(strangerLetters)
+	most := int64(lettersToOthers)
 	if known.Buyer {
 		most = floodFrom
 	}

@@ -19,7 +19,7 @@ import (
 const refundBatch = 20
 
 // Refund refunds what a clean declaration entitles the consumer to, and closes it once Stripe has made the refund. If
-// Stripe does not answer now, the workers go on. The admin has seen the amount, which may change until it is confirmed.
+// Stripe does not answer now, the workers go on. seen is the amount on the admin's page.
 //
 // Locks: the payment, the purchase, the declaration; none across the network. Idempotent: one refund per declaration.
 // Errors: fault.NotFound; fault.Conflict with fault.WithdrawalUnclear when a person must decide on the amount, or with
@@ -148,7 +148,7 @@ func (s *Service) each(ctx context.Context, query string, fn func(w models.Withd
 	return failed
 }
 
-// closeRefunded closes a declaration whose refund was made. The audit entry of the refund tells of it.
+// closeRefunded closes a declaration whose refund was made. It writes no audit entry: the refund has one.
 func (s *Service) closeRefunded(ctx context.Context, w models.Withdrawal) error {
 	var lapsed []models.CreditTransaction
 	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {

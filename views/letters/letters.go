@@ -84,7 +84,7 @@ func withArgs[A any](compose func(ctx context.Context, site Site, args A) letter
 	}
 }
 
-// Write composes a letter. It depends on its arguments alone.
+// Write composes a letter. It depends only on its arguments.
 func (s Site) Write(l models.Letter, to mail.Recipient) (mail.Content, error) {
 	compose := composers[l.Kind]
 	if compose == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// What a user wants to happen to unused credits before the account is deleted: the values of the field "refund".
+// The values of the field "refund": what becomes of unused credits when the account is deleted.
 const (
 	DeletionRefunds  = "yes"
 	DeletionForfeits = "no"

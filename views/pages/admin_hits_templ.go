@@ -17,7 +17,7 @@ import (
 	"net/url"
 )
 
-// hitList lists what a search has found by an id, and strangers' declarations of withdrawal, by kind.
+// hitList lists the matches of a search by kind.
 func hitList(locale string, hits []models.Hit, readOnly bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// openList says in a sentence each what is open about a user, with the way to where it is dealt with.
+// openList describes each open item of a user in a sentence, with a link to the page that deals with it.
 func openList(d AdminUserData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -267,7 +267,7 @@ func (d AdminUserData) nothingOpen() bool {
 	return len(d.Open) == 0 && openEvents(d.Events) == 0
 }
 
-// withdrawalPath returns where a withdrawal of the user is dealt with.
+// withdrawalPath returns the page that deals with a withdrawal of the user.
 func (d AdminUserData) withdrawalPath(w AdminWithdrawal) string {
 	if w.PurchaseID != nil {
 		return adminPurchasePath(d.Locale, *w.PurchaseID) + "#withdrawal"

@@ -10,7 +10,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// GrantSummary is the second look at a grant or, with a negative delta, a correction.
+// GrantSummary summarizes a grant or, with a negative delta, a correction, to be confirmed.
 func GrantSummary(ctx context.Context, u models.User, delta, after models.Credits, note string) SummaryData {
 	key := "grant"
 	if delta < 0 {
@@ -26,7 +26,7 @@ func GrantSummary(ctx context.Context, u models.User, delta, after models.Credit
 	}
 }
 
-// RefundSummary is the second look at a refund of cents.
+// RefundSummary summarizes a refund of cents, to be confirmed.
 func RefundSummary(ctx context.Context, p models.Purchase, u models.User, form RefundForm) SummaryData {
 	amount := locales.Args{"amount": components.Money(ctx, form.Cents, p.PaymentCurrency())}
 	return SummaryData{
@@ -38,7 +38,7 @@ func RefundSummary(ctx context.Context, p models.Purchase, u models.User, form R
 	}
 }
 
-// MoveSummary is the second look at moving a purchase to another account.
+// MoveSummary summarizes moving a purchase to another account, to be confirmed.
 func MoveSummary(ctx context.Context, p models.Purchase, m MovePreview, note string) SummaryData {
 	return SummaryData{
 		Heading: locales.T(ctx, "summary.move.heading", locales.Args{"number": p.Number.String()}),
@@ -52,7 +52,7 @@ func MoveSummary(ctx context.Context, p models.Purchase, m MovePreview, note str
 	}
 }
 
-// BookSummary is the second look at granting the credits of a payment in review.
+// BookSummary summarizes granting the credits of a payment in review, to be confirmed.
 func BookSummary(ctx context.Context, p models.Purchase, u models.User, credits models.Credits, note string,
 ) SummaryData {
 	amount := locales.Args{"credits": components.CreditAmount(ctx, credits)}
@@ -64,7 +64,7 @@ func BookSummary(ctx context.Context, p models.Purchase, u models.User, credits 
 	}
 }
 
-// WithdrawalSummary is the second look at refunding what a declaration entitles to.
+// WithdrawalSummary summarizes refunding what a declaration entitles to, to be confirmed.
 func WithdrawalSummary(ctx context.Context, w models.Withdrawal, e models.Entitlement) SummaryData {
 	amount := locales.Args{"amount": components.Money(ctx, e.Cents, e.Currency)}
 	return SummaryData{
@@ -81,7 +81,7 @@ func summaryWho(ctx context.Context, u models.User) [2]string {
 	return [2]string{locales.T(ctx, "summary.who"), personFact(ctx, u)}
 }
 
-// personFact names a user by everything by which an admin can tell them from another.
+// personFact names a user by all that tells them apart from others.
 func personFact(ctx context.Context, u models.User) string {
 	all := []string{userName(ctx, u)}
 	if u.Email != "" && u.Email != all[0] {

@@ -25,7 +25,7 @@ type SummaryData struct {
 	Back         string // address of the form, filled in
 }
 
-// Summary shows the second look, and the button that carries out what the form says.
+// Summary shows the effect of a form, and the button that confirms it.
 func Summary(d SummaryData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -23,7 +23,7 @@ type LettersData struct {
 	Files         []string
 }
 
-// address returns the path of a sample: its page, or its HTML alone.
+// address returns the path of a sample: its page, or only its HTML.
 func (d LettersData) address(part, sample string) string {
 	return localPath(d.Locale, d.Path+part+"?sample="+url.QueryEscape(sample))
 }

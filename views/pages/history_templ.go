@@ -425,7 +425,7 @@ func clearFilter(locale, id string) templ.Component {
 	})
 }
 
-// long reports whether there is enough to filter that the filter is always visible.
+// long reports whether the history is long enough to always show the filter.
 func (d HistoryData) long() bool {
 	const short = 20
 	return len(d.Entries) > short || d.FirstURL != "" || d.NextURL != ""

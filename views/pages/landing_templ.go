@@ -328,7 +328,7 @@ func Landing(d LandingData) templ.Component {
 	})
 }
 
-// landingLead says why, what it costs, and how to begin.
+// landingLead says what the product is for, what it costs, and how to begin.
 func landingLead(d LandingData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

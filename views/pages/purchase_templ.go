@@ -577,8 +577,8 @@ func offerRow(p models.Offer, features []Feature, selected bool) templ.Component
 	})
 }
 
-// orderSummary ends with what is ordered and its total, right above a button that says nothing but that the order costs
-// money (§ 312j Abs. 2 and 3 BGB).
+// orderSummary shows what is ordered and its total, directly above a button that says that the order costs money, and
+// nothing else (§ 312j Abs. 2 and 3 BGB).
 func orderSummary(d PurchaseData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -765,7 +765,7 @@ func orderSummary(d PurchaseData) templ.Component {
 	})
 }
 
-// orderTerms links to the terms of the order, before the button as the law demands.
+// orderTerms links to the terms of the order, before the button, as the law requires.
 func orderTerms(d PurchaseData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

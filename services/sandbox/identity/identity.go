@@ -51,7 +51,7 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// Start opens the stand-in. The context bounds the start alone; Close ends it.
+// Start opens the stand-in. The context bounds only the start; Close ends it.
 // Errors: an address that other machines could reach, missing options, no port.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.ClientID == "" || o.ClientSecret == "" || len(o.RedirectURLs) == 0 {

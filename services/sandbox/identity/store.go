@@ -183,7 +183,7 @@ func (s *store) CreateAccessToken(_ context.Context, asked op.TokenRequest) (str
 // SigningKey, SignatureAlgorithms and KeySet give the one key of this run.
 func (s *store) SigningKey(context.Context) (op.SigningKey, error) { return s.key, nil }
 
-// SignatureAlgorithms is RS256 alone.
+// SignatureAlgorithms is only RS256.
 func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
 	return []jose.SignatureAlgorithm{jose.RS256}, nil
 }

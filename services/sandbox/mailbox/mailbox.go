@@ -83,7 +83,7 @@ type Server struct {
 }
 
 // Start opens the stand-in: the inbox on listen, or on a free port if that is taken, and SMTP on a free port. ctx
-// bounds the start alone; Close ends it.
+// bounds only the start; Close ends it.
 // Errors: an address that other machines could reach, no port.
 func Start(ctx context.Context, listen string, log *slog.Logger) (*Server, error) {
 	s := &Server{fault: Good, ended: make(chan struct{})}

@@ -97,7 +97,7 @@ type call struct {
 // ServeHTTP routes a request tolerantly, records it, and answers, unless a fault says otherwise.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if u := (url.URL{Host: r.Host}); !loopback.Is(u.Hostname()) {
-		http.Error(w, "This stand-in answers to localhost alone.", http.StatusMisdirectedRequest)
+		http.Error(w, "This stand-in answers only on localhost.", http.StatusMisdirectedRequest)
 		return
 	}
 	target := resolve(r.URL)

@@ -119,7 +119,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by
 		return nil, err
 	}
 	if v := r.Header.Get("Stripe-Version"); v != "" && v != Version {
-		return nil, invalid("", "", "Invalid Stripe API version: %s. This stand-in speaks %s alone.", v, Version)
+		return nil, invalid("", "", "Invalid Stripe API version: %s. This stand-in speaks only %s.", v, Version)
 	}
 	if e == nil {
 		err := invalid("", "", "Unrecognized request URL (%s: %s).", r.Method, r.URL.Path)

@@ -52,7 +52,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			}
 		}()
 		if u := (url.URL{Host: r.Host}); !loopback.Is(u.Hostname()) {
-			http.Error(w, "This stand-in answers to localhost alone.", http.StatusMisdirectedRequest)
+			http.Error(w, "This stand-in answers only on localhost.", http.StatusMisdirectedRequest)
 			return
 		}
 		protected.ServeHTTP(w, r)

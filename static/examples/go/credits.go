@@ -1,4 +1,4 @@
-// Package credits calls the credits API. It is one file that imports the standard library alone: copy it.
+// Package credits calls the credits API. It is one file that imports only the standard library: copy it.
 //
 //	c := credits.New("https://credits.example.com", os.Getenv("CREDITS_KEY"))
 //	err := c.Metered(ctx, credits.Request{User: credits.User{ID: 4711}, Feature: "job_match"}, func(h credits.Hold) error {

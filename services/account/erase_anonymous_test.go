@@ -11,7 +11,7 @@ import (
 )
 
 // Letters to consumers without an account, and what they declared, are erased once they need not be retained any more.
-func TestStrangersAreErased(t *testing.T) {
+func TestAnonymousWithdrawalsAreErased(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	for _, statement := range []string{
@@ -28,7 +28,7 @@ func TestStrangersAreErased(t *testing.T) {
 	}
 	s := &account.Service{DB: db, Now: models.Now, Log: slog.New(slog.DiscardHandler)}
 	for _, job := range s.Jobs() {
-		if job.Name == "erase letters to strangers" {
+		if job.Name == "erase anonymous letters" {
 			if err := job.Work(context.Background()); err != nil {
 				t.Fatal(err)
 			}
