@@ -36,6 +36,9 @@ type Package struct {
 	Bonus   models.Credits // the part of Credits that is free
 }
 
+// MaxQuantity is how many packages one purchase may contain.
+const MaxQuantity = 100
+
 // packages are what the product sells. `credits prices sync` pushes them to Stripe.
 var packages = []Package{
 	{Credits: 100, Cents: 500},

@@ -7,9 +7,6 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// MaxQuantity is how many packages one purchase may contain.
-const MaxQuantity = 100
-
 // Offers returns the prices on sale, for pages to show: see Shown. Callers must not modify them.
 func (s *Service) Offers(ctx context.Context) ([]models.Offer, error) {
 	return s.Shown.Get(ctx, s.CurrentOffers)

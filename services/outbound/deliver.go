@@ -2,137 +2,91 @@ package outbound
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
-	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 const (
-	batchSize    = 8               // concurrent attempts per endpoint and process
-	claimFor     = time.Minute     // longer than an attempt: afterwards another process may try
-	recordWithin = 5 * time.Second // of an outcome, also while the process stops
-	failurePause = time.Second     // after a full batch without a success
+	lookPause  = time.Second     // between two searches for due deliveries while an endpoint is being sent to
+	stopGrace  = 3 * time.Second // for attempts that run when the process stops
+	sweepPause = time.Hour
 )
 
-// claimSQL claims due deliveries of an enabled endpoint, the oldest first, for claimFor.
-const claimSQL = `WITH due AS MATERIALIZED (
-	SELECT id FROM webhook_deliveries
-	WHERE endpoint_id = @endpoint AND status = 'pending' AND due_at <= now()
-		AND EXISTS (SELECT FROM webhook_endpoints WHERE id = @endpoint AND disabled_at IS NULL)
-	ORDER BY due_at, id LIMIT @size FOR UPDATE SKIP LOCKED
-), claimed AS (
-	UPDATE webhook_deliveries d SET attempts = attempts + 1, tried_at = now(), due_at = now() + cast(@claim AS float8) * interval '1 second'
-	FROM due WHERE d.id = due.id RETURNING d.*
-)
-SELECT d.*, e.url, e.low_threshold, c.delta_credits, c.balance_after, c.reason, (c.meta ->> 'purchase_id')::uuid AS bought,
-	(SELECT string_agg(s.sealed, ' ' ORDER BY s.id DESC) FROM (SELECT id, sealed FROM webhook_secrets
-		WHERE endpoint_id = e.id AND (expires_at IS NULL OR expires_at > now()) ORDER BY id DESC LIMIT @signatures) s) AS secrets
-FROM claimed d JOIN webhook_endpoints e ON e.id = d.endpoint_id LEFT JOIN credit_transactions c ON c.id = d.entry_id
-ORDER BY d.id`
+// firstDue joins each enabled endpoint e with its delivery that is due first.
+const firstDue = `FROM webhook_endpoints e CROSS JOIN LATERAL (SELECT due_at FROM webhook_deliveries
+	WHERE endpoint_id = e.id AND status = 'pending' ORDER BY due_at LIMIT 1) first WHERE e.disabled_at IS NULL`
 
-// recordSQL stores the outcomes of attempts, unless another process has claimed the delivery since.
-const recordSQL = `UPDATE webhook_deliveries d SET status = r.status, response = r.response, failure = r.failure,
-	due_at = CASE WHEN r.status = 'pending' THEN now() + r.wait * interval '1 second' ELSE d.due_at END
-FROM json_to_recordset(?::json) r (id bigint, attempts int, status text, response int, failure text, wait float8)
-WHERE d.id = r.id AND d.attempts = r.attempts AND d.status = 'pending'`
-
-// drain sends the due deliveries of an endpoint until none is left or ctx ends. Attempts that run then go on while
-// sending does.
-func (s *Service) drain(ctx, sending context.Context, endpoint uuid.UUID) error {
-	for ctx.Err() == nil {
-		batch, err := s.claim(ctx, endpoint)
-		if err != nil || len(batch) == 0 {
-			return err
-		}
-		results := s.sendAll(sending, batch)
-		if err := s.record(ctx, results); err != nil {
-			return err
-		}
-		delivered := false
-		for _, r := range results {
-			delivered = delivered || r.Status == models.DeliveryDelivered
-			if r.Response == http.StatusGone {
-				return s.setDisabled(ctx, endpoint, models.DisabledGone, models.ActionWebhookDisable)
-			}
-		}
-		if delivered || len(batch) < batchSize {
-			continue
-		}
-		select { // an endpoint that fails at once has a long queue
-		case <-ctx.Done():
-		case <-time.After(failurePause):
-		}
-	}
-	return nil
-}
-
-// claim claims a batch.
-func (s *Service) claim(ctx context.Context, endpoint uuid.UUID) (batch []claimed, err error) {
-	s.database.Lock()
-	defer s.database.Unlock()
-	err = s.db.WithContext(ctx).Raw(claimSQL, map[string]any{"endpoint": endpoint, "size": batchSize,
-		"claim": claimFor.Seconds(), "signatures": maxSignatures}).Scan(&batch).Error
-	if err != nil {
-		return nil, fmt.Errorf("claim webhook deliveries: %w", err)
-	}
-	return batch, nil
-}
-
-// sendAll makes one attempt for each delivery, all at once, and returns the outcomes.
-func (s *Service) sendAll(ctx context.Context, batch []claimed) []result {
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	var results []result
-	for _, c := range batch {
-		all.Go(func() {
-			defer s.recovered(ctx)
-			r := s.send(ctx, c)
-			if ctx.Err() != nil && r.Status != models.DeliveryDelivered {
-				return // the process stops: another tries when the claim ends
-			}
-			if r.Status == models.DeliveryFailed {
-				s.log.WarnContext(ctx, "webhook delivery given up", "delivery_id", r.ID, "endpoint_id", c.EndpointID,
-					"attempts", r.Attempts, "failure", r.Failure, "response", r.Response)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			results = append(results, r)
-		})
-	}
-	all.Wait()
-	return results
-}
-
-// recovered logs a panic of background work. Its value may quote a payload; its type and the stack do not.
-func (s *Service) recovered(ctx context.Context) {
-	if r := recover(); r != nil {
-		s.log.ErrorContext(ctx, "background job panicked", "job", "deliver webhooks", "type", fmt.Sprintf("%T", r), "stack",
-			string(debug.Stack()))
+// Jobs send the deliveries, and delete old ones. Any number of replicas may run them.
+func (s *Service) Jobs() []periodic.Job {
+	return []periodic.Job{
+		{Name: "deliver webhooks", Work: s.Deliver, Due: `(SELECT min(first.due_at) ` + firstDue + `)`},
+		{Name: "sweep webhook deliveries", Pause: sweepPause, Work: func(ctx context.Context) error {
+			_, err := s.Sweep(ctx)
+			return errors.Join(err, s.Reseal(ctx))
+		}},
 	}
 }
 
-// record stores outcomes, also while the process stops.
-func (s *Service) record(ctx context.Context, results []result) error {
-	if len(results) == 0 {
-		return nil
-	}
-	text, err := json.Marshal(results)
-	if err != nil {
-		return fmt.Errorf("record webhook deliveries: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+// Deliver sends what is due, and returns when nothing is. Each endpoint has a goroutine of its own, so that none waits
+// for another. When ctx ends, it starts no further attempt, and gives those that run a little time.
+//
+// Idempotent; any number of replicas may call it at once.
+func (s *Service) Deliver(ctx context.Context) (failed error) {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	s.database.Lock()
-	defer s.database.Unlock()
-	if err := s.db.WithContext(ctx).Exec(recordSQL, string(text)).Error; err != nil {
-		return fmt.Errorf("record webhook deliveries: %w", err)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(s.grace, cancel) })()
+	type end struct {
+		endpoint uuid.UUID
+		err      error
 	}
-	return nil
+	running, ends := map[uuid.UUID]bool{}, make(chan end, MaxEndpoints)
+	for {
+		due, err := s.due(ctx)
+		failed = errors.Join(failed, err)
+		for _, endpoint := range due {
+			if running[endpoint] || failed != nil {
+				continue
+			}
+			running[endpoint] = true
+			go func() {
+				e := end{endpoint: endpoint, err: errPanic}
+				defer func() { ends <- e }()
+				defer s.recovered(ctx)
+				e.err = s.drain(ctx, sending, endpoint)
+			}()
+		}
+		if len(running) == 0 {
+			return failed
+		}
+		select {
+		case e := <-ends:
+			delete(running, e.endpoint)
+			if ctx.Err() == nil {
+				failed = errors.Join(failed, e.err)
+			}
+		case <-time.After(lookPause):
+		}
+	}
+}
+
+// errPanic is the error of a goroutine that panicked, which it has logged.
+var errPanic = errors.New("panicked")
+
+// due lists the endpoints with due deliveries; none once ctx has ended.
+func (s *Service) due(ctx context.Context) (due []uuid.UUID, err error) {
+	select {
+	case <-ctx.Done():
+		return nil, nil
+	default:
+	}
+	err = s.db.WithContext(ctx).Raw(`SELECT e.id ` + firstDue + ` AND first.due_at <= now()`).Scan(&due).Error
+	if err != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("look for webhook deliveries: %w", err)
+	}
+	return due, nil
 }
