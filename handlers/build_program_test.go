@@ -11,7 +11,7 @@ import (
 // of the go.mod that pins it.
 func buildProgram(t *testing.T, module, name string, tags ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "tool", "-n", name) //nolint:gosec // a name of ours
+	cmd := exec.CommandContext(t.Context(), "go", "tool", "-n", name)
 	cmd.Dir = module
 	flags := "GOFLAGS=-buildvcs=false -trimpath"
 	if len(tags) > 0 {

@@ -55,7 +55,7 @@ func TestHistoryFile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want, err := os.ReadFile(path) //nolint:gosec // G304: testdata of one of our languages
+		want, err := os.ReadFile(path)
 		if err != nil || !bytes.Equal(file.Bytes(), want) {
 			t.Errorf("got\n%s\nwant %s (%v); -golden rewrites it", file.String(), path, err)
 		}

@@ -31,7 +31,6 @@ func startMailpit(t *testing.T) mailpit {
 	t.Helper()
 	program := buildProgram(t, "testdata/mailpit", "mailpit")
 	m := mailpit{t: t, smtp: freeAddress(t), listening: freeAddress(t)}
-	//nolint:gosec // built from pinned source
 	cmd := exec.CommandContext(t.Context(), program, "--smtp", m.smtp, "--listen", m.listening, "--disable-version-check",
 		"--smtp-strict-rfc-headers", "--smtp-disable-rdns", "--allow-internal-http-requests",
 		"--disable-link-check-rate-limit", "--quiet")

@@ -26,7 +26,7 @@ func promtool(t *testing.T, tests map[string]any) {
 	}
 	run := func(program string, args ...string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...) //nolint:gosec // built from pinned source
+		cmd := exec.CommandContext(t.Context(), program, args...)
 		cmd.Dir = folder
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", strings.Join(args, " "), err, out)

@@ -14,7 +14,7 @@ import (
 
 // banned are the words that a native would not use here, and what to write. A pattern sees placeholders as %{name}.
 var banned = map[string]map[string]string{
-	"de": { //nolint:gosec // G101: words, no credentials
+	"de": {
 		`(?i)\bvon selbst\b`: "automatisch",
 		`(?i)\bmuss (sich )?jemand|jemand von uns|jemand (entscheidet|muss|anders)\b`: "muss geprüft werden, wir prüfen",
 		`Bewegung`:                     "Buchung",
@@ -129,7 +129,7 @@ func standIns(t *testing.T, code string) map[string]string {
 	}
 	all := map[string]string{}
 	for _, name := range files {
-		source, err := os.ReadFile(name) //nolint:gosec // our own texts
+		source, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

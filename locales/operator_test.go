@@ -20,7 +20,7 @@ func TestOperatorsTexts(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for _, name := range sources {
-		source, err := os.ReadFile(name) //nolint:gosec // our own sources
+		source, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

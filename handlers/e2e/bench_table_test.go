@@ -28,7 +28,6 @@ func writeFigures(b *testing.B, figures ...figure) {
 	if path == "" {
 		return
 	}
-	//nolint:gosec // G304: the person who starts the benchmark names the file
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		b.Fatal(err)

@@ -76,7 +76,7 @@ func TestLinearizable(t *testing.T) {
 	history := make([]porcupine.Operation, 0, clients*each)
 	begun := time.Now()
 	dbtest.Concurrently(clients, func(client int) {
-		dice := rand.New(rand.NewPCG(seed, uint64(client))) //nolint:gosec // client is not negative
+		dice := rand.New(rand.NewPCG(seed, uint64(client)))
 		for i := range each {
 			in := accountOp{account: rs.fx.users[dice.IntN(users)], credits: 1 + dice.Int64N(20)}
 			in.kind = []string{"spend", "spend", "spend", "read", "read", "grant", "refund"}[dice.IntN(7)]

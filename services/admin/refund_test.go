@@ -34,7 +34,6 @@ func stripeRefunds(t *testing.T, currency string) (address string, keys *atomic.
 		if known[key] == "" {
 			known[key] = fmt.Sprintf("re_%d", keys.Add(1))
 		}
-		//nolint:gosec // JSON for a test
 		fmt.Fprintf(w,
 			`{"id":%q,"object":"refund","amount":%s,"currency":%q,"status":"succeeded","payment_intent":%q,"charge":"ch_1"}`,
 			known[key], r.FormValue("amount"), currency, r.FormValue("payment_intent"))

@@ -66,7 +66,8 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatalf("start the mailbox: %v", err)
 	}
 	t.Cleanup(func() { _ = mail.Close(context.Background()) })
-	return &fixture{t: t, db: db, mail: mail, stripe: stripeapi.New(testKey, server.URL()), now: models.Now, env: map[string]string{ //nolint:gosec // invented
+	stripe := stripeapi.New(testKey, server.URL())
+	return &fixture{t: t, db: db, mail: mail, stripe: stripe, now: models.Now, env: map[string]string{
 		"APP_URL": "https://credits.example.com", "DATABASE_URL": dbtest.URLOf(db), "STRIPE_SECRET_KEY": testKey,
 		"STRIPE_API_BASE":       server.URL(),
 		"STRIPE_WEBHOOK_SECRET": "whsec_9c3e1b7a5d", "SESSION_SECRET": strong, "GOOGLE_CLIENT_ID": "4711.apps",
@@ -170,7 +171,7 @@ func warnings(checks []Check) []string {
 // wantHealthy wants no finding but ok.
 func (f *fixture) wantHealthy() {
 	f.t.Helper()
-	if checks := f.check(); Ill(checks) || len(warnings(checks)) > 0 {
+	if checks := f.check(); AnyRed(checks) || len(warnings(checks)) > 0 {
 		f.t.Errorf("got red %v, warnings %v, want all ok", texts(checks, Red), texts(checks, Warning))
 	}
 }
@@ -182,8 +183,8 @@ func (f *fixture) wantRed(want ...string) {
 	if got := texts(checks, Red); strings.Join(got, " ") != strings.Join(want, " ") {
 		f.t.Errorf("got red %v, want %v", got, want)
 	}
-	if Ill(checks) != (len(want) > 0) {
-		f.t.Errorf("got ill %v, want red %v", Ill(checks), want)
+	if AnyRed(checks) != (len(want) > 0) {
+		f.t.Errorf("got red %v, want red %v", AnyRed(checks), want)
 	}
 }
 
@@ -191,7 +192,7 @@ func (f *fixture) wantRed(want ...string) {
 func (f *fixture) wantWarning(want ...string) {
 	f.t.Helper()
 	checks := f.check()
-	if got := warnings(checks); strings.Join(got, " ") != strings.Join(want, " ") || Ill(checks) {
+	if got := warnings(checks); strings.Join(got, " ") != strings.Join(want, " ") || AnyRed(checks) {
 		f.t.Errorf("got warnings %v, red %v, want only the warnings %v", got, texts(checks, Red), want)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // fakeBinaries creates a directory whose postgres prints that version and does nothing else.
 func fakeBinaries(t *testing.T, dir, version string) {
 	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // like the real one
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for name, script := range map[string]string{

@@ -55,12 +55,12 @@ type child struct {
 // startChild runs childMain as the user and waits for its server.
 func startChild(t *testing.T, dir string, uid int) *child {
 	t.Helper()
-	cmd := exec.CommandContext(context.Background(), readableSelf(t)) //nolint:gosec // this test binary
+	cmd := exec.CommandContext(context.Background(), readableSelf(t))
 	cmd.Dir = "/"
 	cmd.Env = []string{childDir + "=" + dir, "PATH=" + os.Getenv("PATH"), "HOME=/"}
 	cmd.Stderr = os.Stderr
 	if uid != os.Geteuid() {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}} //nolint:gosec // a small number
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -110,7 +110,7 @@ func readableSelf(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := os.ReadFile(self) //nolint:gosec // this test binary
+	code, err := os.ReadFile(self)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func writeProgram(t *testing.T, path string, code []byte) {
 	t.Helper()
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(path, code, 0o755); err != nil { //nolint:gosec // it has to be run
+	if err := os.WriteFile(path, code, 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -152,7 +152,7 @@ func openDirIn(t testing.TB, base string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {

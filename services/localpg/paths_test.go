@@ -20,7 +20,7 @@ func TestDirectoryBelowAClosedParent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			closed := dataDir(t)
-			if err := os.Chmod(closed, 0o700); err != nil { //nolint:gosec // a directory needs x
+			if err := os.Chmod(closed, 0o700); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.Chown(closed, uid, uid); err != nil {
@@ -95,7 +95,7 @@ func TestStartWithoutADirectory(t *testing.T) {
 func TestSocketGoesElsewhereWhenTMPDIRIsTooLong(t *testing.T) {
 	dir := dataDir(t)
 	long := filepath.Join(openDir(t), strings.Repeat("long", 25))
-	if err := os.Mkdir(long, 0o755); err != nil { //nolint:gosec // like the real one
+	if err := os.Mkdir(long, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", long)

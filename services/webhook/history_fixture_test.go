@@ -84,7 +84,7 @@ func (f *historyFixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if p.startedHere() {
 			metadata = p.metadata()
 		}
-		fmt.Fprintf(w, `{"id":%q,"object":"payment_intent","metadata":{%s}}`, p.intent(), metadata) //nolint:gosec // JSON for a test
+		fmt.Fprintf(w, `{"id":%q,"object":"payment_intent","metadata":{%s}}`, p.intent(), metadata)
 		return
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, "/v1/disputes/"); ok {
@@ -92,7 +92,7 @@ func (f *historyFixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if p := find("ch_" + of); p != nil {
 			for _, d := range p.disputes {
 				if d.id == id {
-					fmt.Fprint(w, p.dispute(d)) //nolint:gosec // JSON for a test
+					fmt.Fprint(w, p.dispute(d))
 					return
 				}
 			}
@@ -121,7 +121,6 @@ func writeRefunds(w http.ResponseWriter, p *payment, after string) {
 		all = all[at+1:]
 	}
 	page := all[:min(refundPage, len(all))]
-	//nolint:gosec // JSON for a test
 	fmt.Fprintf(w, `{"object":"list","url":"/v1/refunds","has_more":%t,"data":[%s]}`,
 		len(page) < len(all), strings.Join(page, ","))
 }

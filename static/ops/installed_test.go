@@ -17,7 +17,7 @@ func run(t *testing.T, folder, name string, args ...string) {
 	if err != nil {
 		t.Skipf("%s is not installed", name)
 	}
-	cmd := exec.CommandContext(t.Context(), path, args...) //nolint:gosec // the test's own arguments
+	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)

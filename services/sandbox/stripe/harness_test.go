@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	secretKey  = "sk_test_sandbox_0123456789" //nolint:gosec // invented
-	hookSecret = "whsec_current"              //nolint:gosec // invented
+	secretKey  = "sk_test_sandbox_0123456789"
+	hookSecret = "whsec_current"
 	oldSecret  = "whsec_previous"
 	// patience bounds the wait for an event that must come. No test passes by waiting.
 	patience = dbtest.HangTimeout
