@@ -43,7 +43,7 @@ signed-in user. ` + "`request_id`" + `, also in the header ` + "`X-Request-ID`" 
 
 **Input is read strictly.** What is not documented is refused: unknown fields, a field sent twice, a number written as text or with a fraction.
 
-**The examples** are run by our tests. They are about user 42, ada@example.com; the keys, holds and sessions in them are no real ones.`
+**The examples** are run by our tests. They are about user 42, ada@example.com; the keys, holds and sessions in them are not real.`
 
 // describeAPI returns the head of the document; operations add themselves.
 func (h *Handler) describeAPI(registry huma.Registry) *huma.OpenAPI {

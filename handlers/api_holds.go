@@ -78,7 +78,7 @@ var holdCall = call{
 	Operation: huma.Operation{
 		OperationID: "holdCredits", Tags: []string{tagHolds}, DefaultStatus: fiber.StatusCreated,
 		Summary: "Hold credits", Errors: []int{fiber.StatusPaymentRequired},
-		Description: "Reserves what a feature costs before its work begins. Held credits cannot be spent otherwise, and are no movement until they are captured.",
+		Description: "Reserves what a feature costs before its work begins. Held credits cannot be spent otherwise, and no entry is made until they are captured.",
 	},
 	access:  access{scope: models.ScopeSpend},
 	samples: holdSamples,

@@ -9,7 +9,7 @@ import (
 	"github.com/resume-matcher/credits/services/health"
 )
 
-// Health is how the server asks for its own state. The zero value finds nothing ill.
+// Health is how the server asks for its own state. The zero value reports no problem.
 type Health struct {
 	Check    func(context.Context) []health.Problem
 	NoteFull func() // a write failed for want of disk space
@@ -33,7 +33,7 @@ type readiness struct {
 // showAlive is GET /healthz: the process answers.
 func showAlive(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) }
 
-// showReady is GET /readyz: 200 while the server should get requests, and what is ill.
+// showReady is GET /readyz: 200 while the server should get requests, and the problems.
 func (h *Handler) showReady(c *fiber.Ctx) error {
 	answer := readiness{Status: "ok", Problems: []health.Problem{}}
 	if h.draining.Load() {

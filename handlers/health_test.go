@@ -17,7 +17,7 @@ import (
 	"github.com/resume-matcher/credits/services/health"
 )
 
-// /readyz names what is ill, and is 503 only for what other replicas may do better.
+// /readyz names the problems, and is 503 only for what other replicas may do better.
 func TestReadyNamesWhatIsIll(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

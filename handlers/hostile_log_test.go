@@ -59,7 +59,7 @@ func TestHostileTextsForgeNoLine(t *testing.T) {
 		var l struct{ Level, Msg string }
 		if err := json.Unmarshal([]byte(line), &l); err != nil || l.Msg == "" || l.Msg == "forged" || len(line) > 40<<10 ||
 			strings.ContainsAny(strings.TrimSuffix(line, "\n"), "\n\r\x1b\u2028\u2029") {
-			t.Errorf("%d bytes that are no clean line (%v): %.300q", len(line), err, line)
+			t.Errorf("%d bytes that are not a clean line (%v): %.300q", len(line), err, line)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func TestNoRouteOfOursAnswersAtTheGate(t *testing.T) {
 	}
 }
 
-// The host decides in any case and with its scheme's port. Another port or a dot at the end is no host of ours.
+// The host decides in any case and with its scheme's port. Another port or a dot at the end is not a host of ours.
 func TestSpellingsOfTheGatesHost(t *testing.T) {
 	t.Parallel()
 	f := newHostsFixture(t)

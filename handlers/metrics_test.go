@@ -268,7 +268,7 @@ func TestMetricsAreForMonitors(t *testing.T) {
 		t.Errorf("by nginx without any setting: status %d, want 404", res.StatusCode)
 	}
 	f.handler.Site.MetricsToken = known
-	// the peer of call is no loopback address
+	// the peer of call is not a loopback address
 	if r := f.call(http.MethodGet, "/metrics", "", "Authorization: Bearer "+known); r.status != 200 {
 		t.Errorf("from another machine with the token: status %d, want 200", r.status)
 	}

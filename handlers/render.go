@@ -23,7 +23,7 @@ func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.C
 	return h.renderTitled(c, status, locales.T(c.UserContext(), title), content)
 }
 
-// renderTitled is render with a title that is no key, so that open tabs of one kind of page differ.
+// renderTitled is render with a title that is not a key, so that open tabs of one kind of page differ.
 func (h *Handler) renderTitled(c *fiber.Ctx, status int, title string, content templ.Component) error {
 	page := h.page(c, title)
 	// An error page needs no database, so the notice waits for the next page.

@@ -70,7 +70,7 @@ func (h *Handler) renderShortage(c *fiber.Ctx, f *fault.Error, status int) error
 	return h.renderTitled(c, status, s.Title, pages.OutOfCredits(*s, back))
 }
 
-// featureName returns a feature's name in the language of ctx; a general one for what is no feature.
+// featureName returns a feature's name in the language of ctx; a general one for anything else.
 func featureName(ctx context.Context, prices []models.FeaturePrice, feature string) string {
 	for _, p := range prices {
 		if string(p.Feature) == feature {

@@ -20,7 +20,7 @@ const (
 func KeyScopes() []string { return []string{ScopeSpend, ScopeRead} }
 
 // APIKey is a service key, with which a program calls the API on behalf of users. The database stores the key itself as
-// a hash, which is no field here.
+// a hash, which is not a field here.
 type APIKey struct {
 	ID         uuid.UUID
 	Name       string

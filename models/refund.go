@@ -43,7 +43,7 @@ type RefundRequest struct {
 // WithdrawalRefundKey begins the idempotency key of a request that a withdrawal led to.
 const WithdrawalRefundKey = "withdrawal:"
 
-// RefundOffer is what a buyer gets back for unused credits on request. The zero value is no offer.
+// RefundOffer is what a buyer gets back for unused credits on request. The zero value is not an offer.
 type RefundOffer struct {
 	Credits Credits // that the refund takes
 	Cents   Cents   // in the payment's currency

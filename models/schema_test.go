@@ -85,7 +85,7 @@ var brokenRules = []struct{ rule, constraint, statement string }{
 		`UPDATE purchases SET credits_refunded = 501`},
 	{"a price holds credits", "prices_credits_in_range", `UPDATE prices SET credits_per_unit = 0`},
 	{"a spend never exceeds the balance", "credit_transactions_covered", entry + `(1, -501, 'manual', NULL, '{}')`},
-	{"a feature's name is no fixed word", "feature_prices_feature_named",
+	{"a feature's name is not a fixed word", "feature_prices_feature_named",
 		`INSERT INTO feature_prices (feature, credits) VALUES ('manual', 1)`},
 	{"a feature stays", "feature_prices_kept", `DELETE FROM feature_prices`},
 	{"a feature keeps its name", "feature_prices_kept",

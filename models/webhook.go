@@ -48,7 +48,7 @@ const (
 	DisabledGone    DisabledCause = "gone" // it answered 410
 )
 
-// WebhookEndpoint is a program of the operator that receives events. Its secrets are no field here.
+// WebhookEndpoint is a program of the operator that receives events. Its secrets are not fields here.
 type WebhookEndpoint struct {
 	ID            uuid.UUID
 	URL           string

@@ -146,7 +146,7 @@ func TestOtherUsersObjectsAreNotFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			other.show(req)
-			// Ending a session or sign-in twice is no error, so another user's looks like one that has ended.
+			// Ending a session or sign-in twice is not an error, so another user's looks like one that has ended.
 			if ended := strings.Contains(action, "/account/") &&
 				other.at.Path == "/"+locale+"/account"; other.status != http.StatusNotFound && !ended {
 				t.Errorf("%s by another user: status %d, want 404", action, other.status)

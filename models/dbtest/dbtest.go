@@ -44,8 +44,8 @@ func Main(m *testing.M, after ...func()) {
 	os.Exit(code)
 }
 
-// New returns a migrated database for this test, connected as its owner, who is no superuser. It is dropped after the
-// test.
+// New returns a migrated database for this test, connected as its owner, who is not a superuser. It is dropped after
+// the test.
 func New(t testing.TB) *gorm.DB {
 	t.Helper()
 	address := URL(t)

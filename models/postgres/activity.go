@@ -14,7 +14,7 @@ type activity struct{ noted atomic.Pointer[func()] }
 
 const activityKey = "credits:activity"
 
-// InBackground marks the statements of background work, which are no activity.
+// InBackground marks the statements of background work, which do not count as activity.
 func InBackground(ctx context.Context) context.Context { return periodic.Background(ctx) }
 
 // OnActivity sets the function that is called before each statement on db, unless it is in the background. The function

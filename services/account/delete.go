@@ -69,7 +69,7 @@ func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPr
 // then removes the remaining personal data. Entries and purchases stay, under the account's id, and refunds that were
 // requested before go on. A sign-in with the same identity, even a concurrent one, creates a new account.
 //
-// Locks: the identities, the user, then the holds. Idempotent: a missing or deleted account is no error.
+// Locks: the identities, the user, then the holds. Idempotent: a missing or deleted account is not an error.
 // Errors: fault.Conflict with fault.DeletionDispute.
 func (s *Service) Delete(ctx context.Context, userID int64) error {
 	deleted := false

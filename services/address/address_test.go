@@ -21,7 +21,7 @@ func TestParseGivesTheOneSpelling(t *testing.T) {
 		{"the same in ASCII", "carl@xn--bcher-kva.example", "carl@b\u00fccher.example"},
 		{"the same in ASCII capitals", "carl@XN--BCHER-KVA.example", "carl@b\u00fccher.example"},
 		{"a decomposed umlaut domain", "carl@bu\u0308cher.example", "carl@b\u00fccher.example"},
-		{"a sharp s is no double s", "carl@stra\u00dfe.example", "carl@stra\u00dfe.example"},
+		{"a sharp s is not a double s", "carl@stra\u00dfe.example", "carl@stra\u00dfe.example"},
 		{"a dot at the end of the domain", "emil@example.org.", "emil@example.org"},
 		{"a full-width letter is another one", "\uff41da@example.com", "\uff41da@example.com"},
 		{"an ångström sign is its letter", "\u212bke@example.com", "\u00e5ke@example.com"},

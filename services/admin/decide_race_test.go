@@ -39,7 +39,7 @@ var purchaseActions = map[models.DecisionKind]func(f *fixture, i int) error{
 }
 
 // Two admins decide the same review differently, ten times each and concurrently. One decision takes effect, and the
-// other is a conflict. A move is no decision: it is refused until the purchase is booked.
+// other is a conflict. A move is not a decision: it is refused until the purchase is booked.
 func TestConcurrentDecisionsConflict(t *testing.T) {
 	t.Parallel()
 	kinds := []models.DecisionKind{models.DecisionBook, models.DecisionForeign, models.DecisionRefund, "move"}

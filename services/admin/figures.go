@@ -11,9 +11,9 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Figures reads what monitoring watches, in one snapshot. That is no activity: a scrape does not make the servers look
-// for work every two seconds. It still asks the database, as the health check of each scrape does; a monitor that left
-// an idle database asleep could not tell that it is away.
+// Figures reads what monitoring watches, in one snapshot. It does not count as activity, so a scrape does not make the
+// servers look for work every two seconds. It still asks the database, as the health check of each scrape does: a
+// monitor that left an idle database asleep could not tell that it is unreachable.
 func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
 	ctx = postgres.InBackground(ctx)
 	var f models.Figures

@@ -27,6 +27,6 @@ func TestFiguresAreNoActivity(t *testing.T) {
 		t.Errorf("the figures count as %d uses of the database, want none", n)
 	}
 	if err := db.Exec(`SELECT 1`).Error; err != nil || noted.Load() == 0 {
-		t.Errorf("a statement is no use of the database (%v), want one", err)
+		t.Errorf("a statement does not count as use of the database (%v), want one", err)
 	}
 }

@@ -26,7 +26,7 @@ func newPlaintext() string {
 	for len(key) < len(mark)+secretLength {
 		rand.Read(raw[:]) // never returns an error
 		for _, b := range raw {
-			// 256 is no multiple of 62: more would favour some letters
+			// 256 is not a multiple of 62: more would favour some letters
 			if n := int(b); n < 4*len(base62) && len(key) < len(mark)+secretLength {
 				key = append(key, base62[n%len(base62)])
 			}

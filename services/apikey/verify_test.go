@@ -141,7 +141,7 @@ func TestNewKeysAreWellFormedAndDiffer(t *testing.T) {
 	for range 1000 {
 		key := newPlaintext()
 		if !wellFormed(key) || seen[key] {
-			t.Fatalf("%d characters that are no new key", len(key))
+			t.Fatalf("%d characters that are not a new key", len(key))
 		}
 		seen[key] = true
 		for i := range secretLength {

@@ -100,10 +100,10 @@ func TestGitHubSignIn(t *testing.T) {
 func TestInvalidAnswersOfGitHubAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]ProviderConfig{
-		"a user without id":          fakeGitHub(t, map[string]any{"login": "ada", "email": ada}, []githubEmail{}),
-		"no user":                    fakeGitHub(t, nil, []githubEmail{}),
-		"forbidden addresses":        fakeGitHub(t, map[string]any{"id": 7, "email": ada}, nil),
-		"addresses that are no list": fakeGitHub(t, map[string]any{"id": 7, "email": ada}, "none"),
+		"a user without id":             fakeGitHub(t, map[string]any{"login": "ada", "email": ada}, []githubEmail{}),
+		"no user":                       fakeGitHub(t, nil, []githubEmail{}),
+		"forbidden addresses":           fakeGitHub(t, map[string]any{"id": 7, "email": ada}, nil),
+		"addresses that are not a list": fakeGitHub(t, map[string]any{"id": 7, "email": ada}, "none"),
 	} {
 		f := newFixture(t, config)
 		_, err := signInWithGitHub(t, f)

@@ -37,7 +37,7 @@ func TestInvalidIDTokensAreRefused(t *testing.T) {
 		"of another access token":              {claims: map[string]any{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}},
 		"without a subject":                    {claims: map[string]any{"sub": ""}},
 		"that is empty":                        {tamper: func(string) string { return "" }},
-		"that is no token":                     {tamper: func(string) string { return "a.b.c" }},
+		"that is not a token":                  {tamper: func(string) string { return "a.b.c" }},
 		"with another payload":                 {tamper: swapPayload},
 		"without its signature": {tamper: func(
 			token string) string {

@@ -24,8 +24,8 @@ type UsageError string
 // Error is the text for the operator.
 func (e UsageError) Error() string { return string(e) }
 
-// ErrRed means that doctor or health found something ill, and has printed all there is to say.
-var ErrRed = errors.New("a check found something ill")
+// ErrRed means that doctor or health found a problem, and has printed it.
+var ErrRed = errors.New("a check failed")
 
 // subcommands are all that the program knows, in the order of the usage, each with the locale key of its line there.
 var subcommands = []struct {

@@ -69,7 +69,7 @@ func (p *Program) diagnose(ctx context.Context, fix bool, letter string) ([]doct
 func (p *Program) writeChecks(ctx context.Context, checks []doctor.Check) error {
 	inWords := func(key string, args map[string]any) string { return say(ctx, key, args) }
 	err := doctor.Write(p.Stdout, p.Config.Mode, checks, inWords)
-	if err == nil && doctor.Ill(checks) {
+	if err == nil && doctor.AnyRed(checks) {
 		return ErrRed
 	}
 	return err

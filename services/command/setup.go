@@ -122,7 +122,7 @@ func (s *setUp) askStripe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if key != "" && !doctor.Ill(checks) {
+		if key != "" && !doctor.AnyRed(checks) {
 			fmt.Fprintln(s.Stdout, say(ctx, checks[0].Text, checks[0].Args))
 			if config.LiveKey(key) {
 				s.keep("APP_ENV", "production")

@@ -235,7 +235,7 @@ func TestLoadRefuses(t *testing.T) {
 			[]string{"GOOGLE_CLIENT_ID"}},
 		"an OpenID client without its issuer": {test(map[string]string{"OIDC_CLIENT_ID": "web",
 			"OIDC_CLIENT_SECRET": "b1946ac9"}), []string{"OIDC_ISSUER"}},
-		"an issuer that is no address": {test(map[string]string{"OIDC_CLIENT_ID": "web",
+		"an issuer that is not an address": {test(map[string]string{"OIDC_CLIENT_ID": "web",
 			"OIDC_CLIENT_SECRET": "b1946ac9", "OIDC_ISSUER": "login"}), []string{"OIDC_ISSUER"}},
 		"an imprint without its host": {local(map[string]string{"IMPRINT_URL": "https:///imprint"}),
 			[]string{"IMPRINT_URL"}},

@@ -90,9 +90,9 @@ func (c *Config) checkNames(p *problems, vars Variables, fields []env.FieldParam
 			continue
 		}
 		unknown := Problem{Name: name, Kind: UnknownName, Meant: nearest(upper, known),
-			Advice: "is no variable of this program: unset it"}
+			Advice: "is not a setting of this program: unset it"}
 		if unknown.Meant != "" {
-			unknown.Advice = "is no variable of this program: did you mean " + unknown.Meant + "?"
+			unknown.Advice = "is not a setting of this program: did you mean " + unknown.Meant + "?"
 		}
 		p.all = append(p.all, unknown)
 	}

@@ -60,7 +60,7 @@ func store(dir, path, secret string) (Secret, error) {
 	if errors.Is(err, fs.ErrExist) && readErr == nil && len(other) == len(secret) {
 		return Secret(other), nil
 	}
-	if err := os.Rename(file.Name(), path); err != nil { // the file is no complete secret, or links are not supported
+	if err := os.Rename(file.Name(), path); err != nil { // the file is not a complete secret, or links are not supported
 		return "", fmt.Errorf("store a generated secret: %w", err)
 	}
 	return Secret(secret), nil

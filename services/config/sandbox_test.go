@@ -103,7 +103,7 @@ func TestUnknownNames(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := config.Load(with(c.env, map[string]string{c.name: "q7canary"}))
-			if err == nil || !strings.Contains(err.Error(), c.name+" is no variable of this program") ||
+			if err == nil || !strings.Contains(err.Error(), c.name+" is not a setting of this program") ||
 				strings.Contains(err.Error(), "q7canary") {
 				t.Fatalf("error: got %v, want one that names it and quotes nothing", err)
 			}

@@ -48,7 +48,7 @@ func (a area) wrong(setting, text string) []Check {
 	return []Check{{Area: string(a), Level: Red, Text: text, Args: facts{"setting": setting}, Setting: setting}}
 }
 
-// Ill reports whether any finding is red.
-func Ill(checks []Check) bool {
+// AnyRed reports whether any finding is red.
+func AnyRed(checks []Check) bool {
 	return slices.ContainsFunc(checks, func(c Check) bool { return c.Level == Red })
 }

@@ -33,7 +33,7 @@ func (s *SetUp) checkDatabase(ctx context.Context) []Check {
 	checks = append(checks, area.settings(ctx, name, s.Config.DatabaseURL.Reveal())...)
 	schema := s.checkSchema(ctx, area, c)
 	// our server refuses an unknown pooler
-	s.migrated = !Ill(schema) && !s.hasProblem("DATABASE_POOL_URL") &&
+	s.migrated = !AnyRed(schema) && !s.hasProblem("DATABASE_POOL_URL") &&
 		(c.Named || !c.Shared || s.Config.DatabasePoolURL != "")
 	if checks = append(checks, schema...); len(checks) > 0 {
 		return checks

@@ -99,7 +99,7 @@ func TestDefaultsOfTheDatabase(t *testing.T) {
 		f.setDefault("default_transaction_isolation = 'serializable'")
 		defer f.setDefault("default_transaction_isolation = 'read committed'")
 		f.with("DATABASE_POOL_URL", dbtest.Pooler(t, f.env["DATABASE_URL"])).wantRed("doctor.database.settings")
-		if checks := f.fix(); Ill(checks) {
+		if checks := f.fix(); AnyRed(checks) {
 			t.Errorf("after --fix: got red %v, want none", texts(checks, Red))
 		}
 	})
@@ -109,14 +109,14 @@ func TestRoleOfTheServer(t *testing.T) {
 	base := healthy(t)
 	t.Run("the owner's", func(t *testing.T) {
 		checks := base.forTest(t).check()
-		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{"doctor.role.powers", weakPresence}) {
+		if got := texts(checks, Warning); AnyRed(checks) || !slices.Equal(got, []string{"doctor.role.powers", weakPresence}) {
 			t.Errorf("got warnings %v, want one about the role", got)
 		}
 	})
 	t.Run("its own", func(t *testing.T) {
 		f := base.forTest(t)
 		checks := f.with("DATABASE_POOL_URL", dbtest.ServerURL(f.env["DATABASE_URL"])).check()
-		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) ||
+		if got := texts(checks, Warning); AnyRed(checks) || !slices.Equal(got, []string{weakPresence}) ||
 			!slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))
 		}
@@ -124,7 +124,7 @@ func TestRoleOfTheServer(t *testing.T) {
 	t.Run("its own, behind a pooler", func(t *testing.T) {
 		f := base.forTest(t)
 		checks := f.with("DATABASE_POOL_URL", dbtest.Pooler(t, dbtest.ServerURL(f.env["DATABASE_URL"]))).check()
-		if got := texts(checks, Warning); Ill(checks) || !slices.Equal(got, []string{weakPresence}) ||
+		if got := texts(checks, Warning); AnyRed(checks) || !slices.Equal(got, []string{weakPresence}) ||
 			!slices.Contains(texts(checks, OK), "doctor.role.ok") {
 			t.Errorf("got warnings %v, red %v, want none", got, texts(checks, Red))
 		}

@@ -43,7 +43,7 @@ func (s *SetUp) checkResumeMatcher(ctx context.Context) []Check {
 	}
 	secret := settings.Secret.Reveal()
 	switch {
-	case Ill(checks):
+	case AnyRed(checks):
 		return checks
 	case secret != "":
 		return append(checks, s.checkAddOn(ctx, table, tenant, origin(cmp.Or(settings.APIURL, settings.URL)))...)

@@ -49,14 +49,14 @@ func TestOf(t *testing.T) {
 		err  error
 		want *fault.Error
 	}{
-		"nothing is no fault":                   {nil, nil},
-		"an ordinary error is no fault":         {errLocked, nil},
-		"a fault is itself":                     {conflict, conflict},
-		"a wrapped fault is found":              {fmt.Errorf("spend: %w", conflict), conflict},
-		"a joined fault is found":               {errors.Join(errLocked, conflict), conflict},
-		"a fault formatted with %v is no fault": {fmt.Errorf("spend: %v", conflict), nil}, //nolint:errorlint // the point
-		"a fault behind two errors is found":    {fmt.Errorf("a: %w", fmt.Errorf("b: %w", conflict)), conflict},
-		"an error of another type is no fault":  {fmt.Errorf("%w", errLocked), nil},
+		"nothing is not a fault":                   {nil, nil},
+		"an ordinary error is not a fault":         {errLocked, nil},
+		"a fault is itself":                        {conflict, conflict},
+		"a wrapped fault is found":                 {fmt.Errorf("spend: %w", conflict), conflict},
+		"a joined fault is found":                  {errors.Join(errLocked, conflict), conflict},
+		"a fault formatted with %v is not a fault": {fmt.Errorf("spend: %v", conflict), nil}, //nolint:errorlint // the point
+		"a fault behind two errors is found":       {fmt.Errorf("a: %w", fmt.Errorf("b: %w", conflict)), conflict},
+		"an error of another type is not a fault":  {fmt.Errorf("%w", errLocked), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -126,7 +126,7 @@ func (s *Service) serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 const maxUnpaid = 40
 
 // countUnpaid counts a request as one whose answer will not be paid. Restore the window's count if it is, or if there
-// is no such answer.
+// is not such an answer.
 // Errors: fault.RateLimited.
 func (s *Service) countUnpaid(ctx context.Context, rule *routes.Rule, userID int64) (*limit.Window, error) {
 	window := s.Limits.WindowOf(limit.Rule{Name: "gate unpaid " + rule.Name(), Window: 24 * time.Hour}, limit.User(userID))

@@ -1,4 +1,4 @@
-// Package health finds out which part of the server is ill, for the load balancers and monitors that ask /readyz.
+// Package health finds the problems of a server, for the load balancers and monitors that ask /readyz.
 package health
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/models/postgres"
 )
 
-// Problem is a part of the server that is ill. Programs read it in the answer of /readyz.
+// Problem names what does not work. Programs read it in the answer of /readyz.
 type Problem string
 
 // The problems.
@@ -67,7 +67,7 @@ func (s *Service) NoteFull() {
 	s.fullUntil, s.freshUntil = s.Now().Add(fullFor), time.Time{}
 }
 
-// Check returns what is ill. It logs one line when that changes. Concurrent calls share one check.
+// Check returns the problems. It logs one line when that changes. Concurrent calls share one check.
 func (s *Service) Check(ctx context.Context) []Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()

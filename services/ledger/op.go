@@ -235,7 +235,8 @@ type decided struct {
 	Running   *uuid.UUID
 }
 
-// decide reads the facts about a skipped request, whose user is locked. A key that was used before is no error here.
+// decide reads the facts about a skipped request, whose user is locked. A key that was used before is not an error
+// here.
 //
 // Errors: fault.NotFound for a deleted account, unless the reason comes from Stripe; fault.Invalid for an unknown
 // feature; fault.InProgress, before fault.InsufficientCredits.

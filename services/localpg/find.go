@@ -132,7 +132,7 @@ func (s sources) candidates() []string {
 	for _, place := range append(slices.Clone(s.places), s.cached()...) {
 		found, err := filepath.Glob(filepath.Join(place, "postgres"))
 		if err != nil {
-			continue // a PATH entry that is no valid pattern
+			continue // a PATH entry that is not a valid pattern
 		}
 		slices.SortFunc(found, func(a, b string) int { return cmp.Compare(versionIn(b), versionIn(a)) })
 		for _, postgres := range found {

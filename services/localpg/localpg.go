@@ -67,7 +67,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return start(ctx, o)
 }
 
-// URL is the address of the database "app" for its owner, the role "app", which is no superuser.
+// URL is the address of the database "app" for its owner, the role "app", which is not a superuser.
 func (s *Server) URL() string {
 	return address(s.socket, role, database)
 }

@@ -62,7 +62,7 @@ func (f *fixture) addTo(l mail.Letter) {
 	f.clock = models.Now().Add(time.Second) // letters are due by the database's clock
 }
 
-// send tries to send what is due. A mail server that is away is no error of the test.
+// send tries to send what is due. A mail server that is away is not an error of the test.
 func (f *fixture) send() { _ = f.SendDue(f.t.Context()) }
 
 // want checks the state of the letter about something.

@@ -114,7 +114,7 @@ func (s *Schedule) rouse(since *instant) {
 
 type backgroundKey struct{}
 
-// Background marks what is no use of the database that keeps it awake: a schedule's jobs, and monitoring.
+// Background marks work that does not keep the database awake: a schedule's jobs, and monitoring.
 func Background(ctx context.Context) context.Context {
 	return context.WithValue(ctx, backgroundKey{}, true)
 }

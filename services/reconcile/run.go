@@ -58,7 +58,7 @@ type Report struct {
 // time. It resumes an interrupted run where that stopped.
 //
 // Locks: none across the network; per object those of booking it.
-// Idempotent: a booked object is no finding again, and a review is reported once.
+// Idempotent: a booked object is not a finding again, and a review is reported once.
 // Errors: ErrRunning; fault.Unavailable when Stripe does not answer, and the next call resumes the run.
 func (s *Service) Once(ctx context.Context) (Report, error) {
 	return s.run(ctx, 0)

@@ -123,7 +123,7 @@ func TestSpendRefusesBadInput(t *testing.T) {
 	}{
 		{"unknown feature", spend.Request{Feature: "free_lunch"}, fault.Invalid},
 		{"no feature", spend.Request{}, fault.Invalid},
-		{"a reason that is no feature", spend.Request{Feature: "manual"}, fault.Invalid},
+		{"a reason that is not a feature", spend.Request{Feature: "manual"}, fault.Invalid},
 		{"key of 256 characters", spend.Request{Feature: "job_match", Key: strings.Repeat("k", 256)}, fault.Malformed},
 		{"key with a NUL", spend.Request{Feature: "job_match", Key: "a\x00b"}, fault.Malformed},
 		{"metadata that is a list", spend.Request{Feature: "job_match", Metadata: json.RawMessage(`[1]`)}, fault.Invalid},

@@ -90,8 +90,8 @@ type event[T any] struct {
 }
 
 // ObjectOf parses the object of an event.
-// Errors: models.CauseEventUnreadable when the payload is no event; models.CauseAccount for an event of an account that
-// is connected to ours, whose owner controls the content; those of ParseObject.
+// Errors: models.CauseEventUnreadable when the payload is not an event; models.CauseAccount for an event of an account
+// that is connected to ours, whose owner controls the content; those of ParseObject.
 // Source: https://docs.stripe.com/connect/webhooks (account)
 func ObjectOf(payload []byte) (Object, error) {
 	var e event[json.RawMessage]

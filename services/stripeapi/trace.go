@@ -7,7 +7,7 @@ import (
 	"github.com/resume-matcher/credits/services/tracing"
 )
 
-// words are the segments of Stripe's paths that are no ids.
+// words are the segments of Stripe's paths that are not ids.
 var words = map[string]bool{
 	"v1": true, "charges": true, "checkout": true, "customers": true, "disputes": true, "expire": true,
 	"line_items": true, "payment_intents": true, "prices": true, "products": true, "refunds": true, "sessions": true,

@@ -145,7 +145,7 @@ func (s *Service) bookings() map[string]booking {
 	}
 }
 
-// outcomeOf turns errors that are no failures into outcomes, so that the transaction commits the facts it stored.
+// outcomeOf turns errors that are not failures into outcomes, so that the transaction commits the facts it stored.
 func outcomeOf(result outcome, err error) (outcome, error) {
 	var review purchase.ReviewError
 	switch {

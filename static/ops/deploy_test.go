@@ -37,7 +37,7 @@ func checkSettings(t *testing.T, settings map[string]string) config.Config {
 	example := read(t, "../../.env.example")
 	for name := range settings {
 		if !strings.Contains(example, "\n#"+name+"=") {
-			t.Errorf("%s is no setting of .env.example", name)
+			t.Errorf("%s is not a setting of .env.example", name)
 		}
 	}
 	vars := config.Variables{"APP_ENV": "production", "PORT": "3000"} // from the Dockerfile

@@ -63,7 +63,7 @@ func (r *reader) skip() {
 	}
 }
 
-// value reads the value that begins at the next byte that is no separator.
+// value reads the value that begins at the next byte that is not a separator.
 func (r *reader) value(depth int) (any, error) {
 	if r.values++; r.values > maxValues {
 		return nil, fault.New(fault.PayloadTooLarge, nil)

@@ -161,7 +161,7 @@ func (t *Table) add(terms *terms, passes map[string]*pass, features []string) er
 // checkRoute takes the template apart and checks that it may have such a rule.
 func (r *Rule) checkRoute() error {
 	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}, r.Method) {
-		return fmt.Errorf("%q is no method", r.Method)
+		return fmt.Errorf("%q is not a method", r.Method)
 	}
 	prefix, whole := strings.CutSuffix(r.Template, "/**")
 	if err := checkTemplate(r.Template, prefix, whole); err != nil {
@@ -198,7 +198,7 @@ func checkTemplate(template, prefix string, whole bool) error {
 	}
 	literal := parameter.ReplaceAllString(prefix, "/id")
 	if path, _, err := Canonical(literal); err != nil || string(path) != literal || whole && literal != prefix {
-		return fmt.Errorf("%q is no path in its canonical spelling, with parameters such as {id} or /** at its end", template)
+		return fmt.Errorf("%q is not a path in its canonical spelling, with parameters such as {id} or /** at its end", template)
 	}
 	return nil
 }

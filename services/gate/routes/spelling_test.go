@@ -140,7 +140,7 @@ func TestNoSpellingReachesAnAIRouteUncharged(t *testing.T) {
 		}
 		seen[target] = true
 		if read := tolerantly(target); read != charged.Template {
-			t.Errorf("%q is no spelling of the route: a tolerant server reads %q", target, read)
+			t.Errorf("%q is not a spelling of the route: a tolerant server reads %q", target, read)
 		}
 		for _, method := range []string{"POST", "GET"} {
 			clean, _, err := routes.Canonical(target)

@@ -132,7 +132,7 @@ func (t *Table) insertPrefix(rule *Rule) error {
 	return nil
 }
 
-// literals counts the segments that are no parameters. Of two templates that match the same path, the one with more
+// literals counts the segments that are not parameters. Of two templates that match the same path, the one with more
 // literals is the more specific.
 func (r *Rule) literals() int {
 	count := 0

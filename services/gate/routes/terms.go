@@ -34,7 +34,7 @@ func (p *pass) check(name string) error {
 	case p.Lifetime < minLifetime || p.Lifetime > maxLifetime:
 		return fmt.Errorf("lifetime is %s, must be %s to %s", p.Lifetime, minLifetime, maxLifetime)
 	case p.Subject != "" && !fieldForm.MatchString(p.Subject):
-		return fmt.Errorf("subject %q is no field", p.Subject)
+		return fmt.Errorf("subject %q is not a field", p.Subject)
 	}
 	p.name = name
 	return nil
@@ -109,7 +109,7 @@ func (t *terms) checkDaily() error {
 	}
 	for _, field := range t.Missing {
 		if !fieldForm.MatchString(field) {
-			return fmt.Errorf("daily_if_missing: %q is no field", field)
+			return fmt.Errorf("daily_if_missing: %q is not a field", field)
 		}
 	}
 	return nil
@@ -144,7 +144,7 @@ func (t *terms) checkGood() error {
 		}
 		for _, field := range c.Fields {
 			if !answerForm.MatchString(field) {
-				return fmt.Errorf("good, line %d: %q is no field", i+1, field)
+				return fmt.Errorf("good, line %d: %q is not a field", i+1, field)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func TestColorsAreTheProducts(t *testing.T) {
 			color += color[1:]
 		}
 		if !strings.Contains(strings.ToLower(string(tokens)), `"`+color+`"`) {
-			t.Errorf("%s is no token in tailwind.config.js", color)
+			t.Errorf("%s is not a token in tailwind.config.js", color)
 		}
 	}
 }

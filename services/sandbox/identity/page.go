@@ -163,5 +163,5 @@ func (s *Server) render(w http.ResponseWriter, status int, lang language.Tag, v 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes()) // a closed connection is no error
+	_, _ = w.Write(page.Bytes()) // a closed connection is not an error
 }

@@ -238,6 +238,6 @@ func (ans answer) send(w http.ResponseWriter, c *call, t Transport) {
 		})
 	default:
 		w.WriteHeader(ans.status)
-		_, _ = w.Write(ans.body) // a closed connection is no error
+		_, _ = w.Write(ans.body) // a closed connection is not an error
 	}
 }

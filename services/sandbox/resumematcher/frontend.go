@@ -172,7 +172,7 @@ func (a *App) print(r *http.Request, id string) answer {
 	return a.render(r, http.StatusOK, "print.html", view{Path: "/print", Resume: resume})
 }
 
-// fetchImage fetches a path of this very server, and refuses what comes because it is no image.
+// fetchImage fetches a path of this very server, and refuses the answer because it is not an image.
 func (a *App) fetchImage(c *call) answer {
 	source := c.r.URL.Query().Get("url")
 	if u, err := url.Parse(source); err == nil && strings.HasPrefix(source, "/") {

@@ -258,7 +258,7 @@ func serve(ctx context.Context, t *txn, e *endpoint, c *call) (*answer, error) {
 	return &answer{status: http.StatusOK, body: body}, nil
 }
 
-// failure turns an error into an answer. An error that is no refusal is logged here and answered without details.
+// failure turns an error into an answer. An error that is not a refusal is logged here and answered without details.
 func (s *Server) failure(err error, by caller) *answer {
 	var refusal *apiError
 	if !errors.As(err, &refusal) {

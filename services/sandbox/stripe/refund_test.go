@@ -88,7 +88,7 @@ func TestDashboardRefunds(t *testing.T) {
 
 	control := "/control/payments/" + payment.ID + "/refund"
 	for _, step := range []struct{ name, amount, leads, refunded string }{
-		{"refuses what is no amount", "ten", "?refused=typed", "€0.00"},
+		{"refuses what is not an amount", "ten", "?refused=typed", "€0.00"},
 		{"refuses a third decimal", "1.005", "?refused=typed", "€0.00"},
 		{"refuses more than the rest", "40,01", "?refused=amount", "€0.00"},
 		{"refunds a part", "12,50", "?done=payments.refund", "€12.50"},

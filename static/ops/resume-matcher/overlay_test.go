@@ -41,7 +41,7 @@ func dotEnv(t *testing.T) map[string]string {
 	for line := range strings.Lines(text) {
 		name, value, found := strings.Cut(strings.TrimSpace(line), "=")
 		if !found {
-			t.Fatalf("README.md: %q is no setting", line)
+			t.Fatalf("README.md: %q is not a setting", line)
 		}
 		switch value {
 		case "$(openssl rand -hex 32)":
@@ -131,7 +131,7 @@ func TestServerAcceptsTheOverlaysSettings(t *testing.T) {
 	example := read(t, root+"/.env.example")
 	for name := range service.Environment {
 		if !strings.Contains(example, "\n#"+name+"=") {
-			t.Errorf("%s is no setting of .env.example", name)
+			t.Errorf("%s is not a setting of .env.example", name)
 		}
 	}
 }

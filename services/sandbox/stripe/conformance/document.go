@@ -158,7 +158,7 @@ func (d *Document) content(event any, at string) []string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if s.Properties[name] == nil {
-			violations = append(violations, fmt.Sprintf("%s: previous_attributes.%s is no member of a %s", at, name, kind))
+			violations = append(violations, fmt.Sprintf("%s: previous_attributes.%s is not a member of a %s", at, name, kind))
 		}
 	}
 	return violations

@@ -39,7 +39,7 @@ func TestDocumentFindsEachViolation(t *testing.T) {
 		{"half a second", "/v1/customers/cus_1", `"created":1`, `"created":1.5`, "answer.created is number, want integer"},
 		{"a null where none may be", "/v1/customers/cus_1", `"livemode":false`, `"livemode":null`,
 			"answer.livemode is null, want boolean"},
-		{"metadata that is no text", "/v1/customers/cus_1", `"7"`, `7`, "answer.metadata.userId is integer, want string"},
+		{"metadata that is not text", "/v1/customers/cus_1", `"7"`, `7`, "answer.metadata.userId is integer, want string"},
 		{"metadata that is too long", "/v1/customers/cus_1", `"7"`, `"` + strings.Repeat("7", 501) + `"`,
 			"answer.metadata.userId has more than 500"},
 		{"another object", "/v1/customers/cus_1", `"object":"customer"`, `"object":"charge"`, `answer.object is "charge"`},
@@ -56,7 +56,7 @@ func TestDocumentFindsEachViolation(t *testing.T) {
 		{"an event about a bad object", "/v1/events/evt_1", `"object":{`, `"object":{"colour":"red",`,
 			"answer customer.updated: data.object.colour is not in"},
 		{"an event about a missing object", "/v1/events/evt_1", `{"email":"a"}`, `{"colour":"red"}`,
-			"previous_attributes.colour is no member"},
+			"previous_attributes.colour is not a member"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -144,7 +144,7 @@ type result struct {
 }
 
 // record stores the result of an attempt. An attempt that shutting down interrupted is due again at once. The two
-// updates are no transaction: when two endpoints answer at once, each update must see the other's.
+// updates do not form a transaction: when two endpoints answer at once, each update must see the other's.
 func (d *Deliverer) record(ctx context.Context, a *attempt, r result) error {
 	ctx, cancel := context.WithTimeout(ctx, QueryTimeout)
 	defer cancel()
