@@ -76,16 +76,6 @@ func (l Library) Document(kind Kind, locale string) (d Document, ok bool) {
 	return Document{}, false
 }
 
-// Missing lists the languages that a text does not have.
-func (l Library) Missing(kind Kind) (locales []string) {
-	for _, locale := range models.Locales {
-		if _, ok := l.documents[kind][locale]; !ok {
-			locales = append(locales, locale)
-		}
-	}
-	return locales
-}
-
 //go:embed texts/*.md
 var texts embed.FS
 

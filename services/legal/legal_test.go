@@ -60,9 +60,6 @@ func TestFiles(t *testing.T) {
 		!strings.Contains(d.HTML, "<table>") {
 		t.Errorf("terms in English = %+v, %t; want the German ones, with the table and without script", d, ok)
 	}
-	if missing := library.Missing(legal.Terms); len(missing) != 1 || missing[0] != "en" {
-		t.Errorf("terms are missing in %v, want en", missing)
-	}
 	if own, _ := library.Document(legal.Withdrawal, "de"); !strings.Contains(own.HTML, "Eigene Belehrung") {
 		t.Errorf("instruction = %q, want the operator's own", own.HTML)
 	}
