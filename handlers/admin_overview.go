@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -32,41 +31,23 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	hits, only, err := h.findHits(c, list.Query)
+	page, err := h.Admin.StartPage(c.UserContext(), admin.StartPageQuery{Users: query, Searched: list.Searched,
+		Business: !readOnly(c), Monthly: c.Query("period") == "months", Waiting: waitingShown})
 	if err != nil {
 		return err
 	}
-	if only != "" {
-		return redirect(c, only)
-	}
-	list.Hits = hits
-	users, next, err := h.Admin.Users(c.UserContext(), query)
-	if err != nil {
-		return err
-	}
-	data := pages.AdminData{Locale: pageLocale(c), ReadOnly: readOnly(c), List: list}
-	data.List.Users = users
-	if next != nil {
-		data.List.Next = fmt.Sprintf("%d.%d", next.Key, next.ID)
-	}
-	if data.OpenWithdrawals, err = h.Withdrawal.CountOpen(c.UserContext()); err != nil {
-		return err
-	}
-	if data.UnsentLetters, err = h.Mail.CountUnsent(c.UserContext()); err != nil {
-		return err
-	}
-	if !list.Searched {
-		if data.Waiting, data.WaitingTotal, err = h.Admin.Waiting(c.UserContext(), waitingShown); err != nil {
-			return err
+	if page.ByID && len(page.Hits) == 1 {
+		if path := pages.HitPath(pageLocale(c), page.Hits[0], readOnly(c)); path != "" {
+			return redirect(c, path)
 		}
 	}
-	if !list.Searched && !data.ReadOnly { // helpers do not see the figures of the business
-		overview, err := h.Admin.Overview(c.UserContext(), time.Now(), c.Query("period") == "months")
-		if err != nil {
-			return err
-		}
-		data.Overview = &overview
+	list.Hits, list.Users = page.Hits, page.Users
+	if page.Next != nil {
+		list.Next = fmt.Sprintf("%d.%d", page.Next.Key, page.Next.ID)
 	}
+	data := pages.AdminData{Locale: pageLocale(c), ReadOnly: readOnly(c), List: list, Waiting: page.Waiting,
+		WaitingTotal: page.WaitingTotal, OpenWithdrawals: page.OpenWithdrawals, UnsentLetters: page.UnsentLetters,
+		Overview: page.Overview}
 	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
 }
 
