@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
@@ -27,21 +29,22 @@ type Refundable struct {
 // refundables lists what can be refunded to a user, the newest purchase first. Each unused credit counts once.
 func (s *Service) refundables(ctx context.Context, user models.User) ([]Refundable, error) {
 	since := s.Now().AddDate(0, 0, -max(purchase.WithdrawalDays+1, s.Purchase.Goodwill.Days))
-	var ids []string
-	err := s.DB.WithContext(ctx).Raw(`SELECT id::text FROM purchases p WHERE user_id = ? AND status = 'paid' AND paid_cents > 0
+	var ids []uuid.UUID
+	err := s.DB.WithContext(ctx).Raw(`SELECT id FROM purchases p WHERE user_id = ? AND status = 'paid' AND paid_cents > 0
 			AND greatest(created_at, paid_at) >= ? AND credits_granted > credits_refunded + credits_disputed
 			AND NOT EXISTS (SELECT FROM withdrawals WHERE purchase_id = p.id)
 		ORDER BY created_at DESC, id LIMIT ?`, user.ID, since, maxRefundable).Scan(&ids).Error
 	if err != nil {
 		return nil, fmt.Errorf("refundable purchases of user %d: %w", user.ID, err)
 	}
+	details, err := s.Purchase.Details(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	var all []Refundable
 	available := user.Available()
 	for _, id := range ids {
-		d, err := s.Purchase.Detail(ctx, id)
-		if err != nil {
-			return nil, err
-		}
+		d := details[id]
 		r := Refundable{Purchase: d.Purchase, requests: len(d.Requests)}
 		r.Withdraw = s.Withdrawal.Withdrawable(d.Purchase) && user.Email != ""
 		if r.Withdraw {

@@ -24,9 +24,9 @@ import (
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
 
-// leaver is a user who wants to delete the account. She bought 100 credits for €5.00 twice, 40 and 3 days ago, and has
-// used 50.
-type leaver struct {
+// deletionFixture is a user who wants to delete the account. She bought 100 credits for €5.00 twice, 40 and 3 days ago,
+// and has used 50.
+type deletionFixture struct {
 	*account.Service
 	t      *testing.T
 	user   models.User
@@ -58,13 +58,13 @@ func (s *refunds) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func newLeaver(t *testing.T) *leaver {
+func newDeletionFixture(t *testing.T) *deletionFixture {
 	t.Helper()
 	stripe := &refunds{cents: map[string]string{}}
 	server := httptest.NewServer(stripe)
 	t.Cleanup(server.Close)
 	db, quiet := dbtest.New(t), slog.New(slog.DiscardHandler)
-	f := &leaver{t: t, user: dbtest.User(t, db, "ada@example.com"), clock: models.Now(), stripe: stripe}
+	f := &deletionFixture{t: t, user: dbtest.User(t, db, "ada@example.com"), clock: models.Now(), stripe: stripe}
 	now := func() time.Time { return f.clock }
 	buy := &purchase.Service{DB: db, Stripe: stripeapi.New("sk_test_0123456789abcdef", server.URL), Now: now, Log: quiet,
 		Goodwill: purchase.Goodwill{Days: 60, Percent: 50}}
@@ -84,19 +84,19 @@ func newLeaver(t *testing.T) *leaver {
 	return f
 }
 
-func (f *leaver) must(err error) {
+func (f *deletionFixture) must(err error) {
 	f.t.Helper()
 	if err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-func (f *leaver) exec(query string, args ...any) {
+func (f *deletionFixture) exec(query string, args ...any) {
 	f.t.Helper()
 	f.must(f.DB.Exec(query, args...).Error)
 }
 
-func (f *leaver) post(delta models.Credits, reason models.Reason) {
+func (f *deletionFixture) post(delta models.Credits, reason models.Reason) {
 	f.t.Helper()
 	f.must(postgres.Transaction(f.t.Context(), f.DB, func(tx models.Tx) error {
 		_, err := ledger.Post(tx, ledger.Entry{UserID: f.user.ID, Delta: delta, Reason: reason})
@@ -105,7 +105,7 @@ func (f *leaver) post(delta models.Credits, reason models.Reason) {
 }
 
 // offers returns what the deletion page offers.
-func (f *leaver) offers() (all []models.RefundOffer) {
+func (f *deletionFixture) offers() (all []models.RefundOffer) {
 	f.t.Helper()
 	preview, err := f.PreviewDeletion(f.t.Context(), f.user.ID)
 	f.must(err)
@@ -115,13 +115,13 @@ func (f *leaver) offers() (all []models.RefundOffer) {
 	return all
 }
 
-func (f *leaver) refund(seen []models.RefundOffer) error {
+func (f *deletionFixture) refund(seen []models.RefundOffer) error {
 	return f.Refund(f.t.Context(), account.RefundOrder{UserID: f.user.ID, Seen: seen, Locale: "de", Sender: "user:1",
 		Contract: func(p models.Purchase) string { return "Kauf " + p.ID.String() }})
 }
 
 // work runs what sends the refunds.
-func (f *leaver) work() {
+func (f *deletionFixture) work() {
 	f.t.Helper()
 	f.clock = f.clock.Add(2 * time.Minute)
 	for _, job := range []error{f.Withdrawal.RefundDue(f.t.Context()), f.Purchase.SendRefundsDue(f.t.Context()),
@@ -130,7 +130,7 @@ func (f *leaver) work() {
 	}
 }
 
-func (f *leaver) wantCredits(when string, balance, held models.Credits) {
+func (f *deletionFixture) wantCredits(when string, balance, held models.Credits) {
 	f.t.Helper()
 	var u models.User
 	f.must(f.DB.Take(&u, f.user.ID).Error)
@@ -142,7 +142,7 @@ func (f *leaver) wantCredits(when string, balance, held models.Credits) {
 }
 
 // wantRefunds compares the refunds at Stripe, in cents.
-func (f *leaver) wantRefunds(when string, cents ...string) {
+func (f *deletionFixture) wantRefunds(when string, cents ...string) {
 	f.t.Helper()
 	f.stripe.mu.Lock()
 	defer f.stripe.mu.Unlock()
@@ -159,7 +159,7 @@ func (f *leaver) wantRefunds(when string, cents ...string) {
 // older one is refunded as goodwill. Neither waits for Stripe, and the deletion takes nothing that is refunded later.
 func TestRefundBeforeDeletion(t *testing.T) {
 	t.Parallel()
-	f := newLeaver(t)
+	f := newDeletionFixture(t)
 	f.stripe.down = true
 	offers := f.offers()
 	if want := []models.RefundOffer{{Credits: 100, Cents: 500}, {Credits: 50, Cents: 250}}; !slices.Equal(offers, want) {
@@ -195,7 +195,7 @@ func TestRefundBeforeDeletion(t *testing.T) {
 
 func TestDeletionWithoutRefund(t *testing.T) {
 	t.Parallel()
-	f := newLeaver(t)
+	f := newDeletionFixture(t)
 	f.must(f.Delete(t.Context(), f.user.ID))
 	f.work()
 	f.wantCredits("deleted", 0, 0)
@@ -205,18 +205,18 @@ func TestDeletionWithoutRefund(t *testing.T) {
 func TestRefusedRefundBeforeDeletion(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		change func(f *leaver)
+		change func(f *deletionFixture)
 		want   fault.Problem
 	}{
-		"after a spend":      {func(f *leaver) { f.post(-10, models.ReasonJobMatch) }, fault.GoodwillChanged},
-		"after a correction": {func(f *leaver) { f.post(-120, models.ReasonManual) }, fault.GoodwillChanged},
-		"while a dispute is open": {func(f *leaver) {
+		"after a spend":      {func(f *deletionFixture) { f.post(-10, models.ReasonJobMatch) }, fault.GoodwillChanged},
+		"after a correction": {func(f *deletionFixture) { f.post(-120, models.ReasonManual) }, fault.GoodwillChanged},
+		"while a dispute is open": {func(f *deletionFixture) {
 			f.exec(`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status) VALUES ('dp_1', 'pi_3', 500, 'eur', 'needs_response')`)
 		}, fault.DeletionDispute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newLeaver(t)
+			f := newDeletionFixture(t)
 			seen := f.offers()
 			c.change(f)
 			if got := fault.Of(f.refund(seen)); got == nil || got.Problem != c.want {
@@ -235,7 +235,7 @@ func TestRefusedRefundBeforeDeletion(t *testing.T) {
 // Twenty forms at once refund each purchase once and delete the account once.
 func TestTwentyRefundsBeforeDeletion(t *testing.T) {
 	t.Parallel()
-	f := newLeaver(t)
+	f := newDeletionFixture(t)
 	offers := f.offers()
 	dbtest.Concurrently(20, func(int) {
 		err := f.refund(offers)
@@ -260,7 +260,7 @@ func TestTwentyRefundsBeforeDeletion(t *testing.T) {
 // all others for which no refund is due.
 func TestClosedWithdrawalOfADeletedAccount(t *testing.T) {
 	t.Parallel()
-	f := newLeaver(t)
+	f := newDeletionFixture(t)
 	f.Withdrawal.Automatic = false
 	admin := dbtest.User(t, f.DB, "admin@example.com").ID
 	f.must(f.refund(f.offers()))
@@ -293,7 +293,7 @@ func TestClosedWithdrawalOfADeletedAccount(t *testing.T) {
 // A bank may reject a refund after the account was deleted. What the withdrawal waived is taken again.
 func TestFailedRefundOfADeletedAccount(t *testing.T) {
 	t.Parallel()
-	f := newLeaver(t)
+	f := newDeletionFixture(t)
 	admin := dbtest.User(t, f.DB, "admin@example.com").ID
 	f.post(-80, models.ReasonResumeAnalysis) // 30 of the newer purchase are used
 	f.must(f.refund(f.offers()))
