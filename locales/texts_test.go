@@ -125,3 +125,37 @@ func TestEveryUsedKeyExists(t *testing.T) {
 		t.Errorf("found %d uses of texts only: the search is broken", used)
 	}
 }
+
+// literal matches a literal that may be a key or, with what follows it, the beginning of one.
+var literal = regexp.MustCompile(`"([a-z0-9_.]+)(%|" ?\+)?`)
+
+// Every text is used: its key, or a beginning that the rest is appended to, is a literal of the product.
+func TestEveryTextIsUsed(t *testing.T) {
+	t.Parallel()
+	used, begins := map[string]bool{}, []string{}
+	for _, folder := range []string{"../handlers", "../models", "../services", "../views"} {
+		err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, "_templ.go") ||
+				(!strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, ".templ")) {
+				return err
+			}
+			source, err := os.ReadFile(name)
+			for _, match := range literal.FindAllStringSubmatch(string(source), -1) {
+				if used[match[1]] = true; match[2] != "" || strings.HasSuffix(match[1], ".") {
+					begins = append(begins, match[1])
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key := range flat(t, "en") {
+		plural := key[:max(strings.LastIndex(key, "."), 0)]
+		begun := slices.ContainsFunc(begins, func(b string) bool { return strings.HasPrefix(key, b) })
+		if !used[key] && !used[plural] && !begun {
+			t.Errorf("nothing uses the text %s", key)
+		}
+	}
+}
