@@ -70,7 +70,6 @@ func main() {
 
 // exitCode is 0 after success, 1 after a failure and 2 after wrong usage. It reports the error.
 func exitCode(program *command.Program, err error) int {
-	var usage command.UsageError
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return 0
@@ -78,7 +77,7 @@ func exitCode(program *command.Program, err error) int {
 		return 1
 	}
 	program.Fail(err)
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[command.UsageError](err); ok {
 		return 2
 	}
 	return 1

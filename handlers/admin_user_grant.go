@@ -17,10 +17,7 @@ import (
 func parseGrant(c *fiber.Ctx) (form pages.GrantForm, grant admin.Grant, flash string, err error) {
 	form = pages.GrantForm{Direction: formValue(c, "direction"), Credits: formValue(c, "credits"),
 		Note: formValue(c, "note")}
-	delta := models.Credits(parseDigits(strings.TrimSpace(form.Credits)))
-	if delta < 0 { // not a number in either direction
-		delta = 0
-	}
+	delta := max(models.Credits(parseDigits(strings.TrimSpace(form.Credits))), 0) // 0: not a number, in either direction
 	switch form.Direction {
 	case pages.DirectionGrant:
 		flash = "granted"

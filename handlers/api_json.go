@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/resume-matcher/credits/services/fault"
@@ -106,10 +107,8 @@ func (l *level) add(quoted []byte) bool {
 		return false
 	}
 	if len(l.names) < fewNames {
-		for _, earlier := range l.names {
-			if earlier == name {
-				return false
-			}
+		if slices.Contains(l.names, name) {
+			return false
 		}
 		l.names = append(l.names, name)
 		return true

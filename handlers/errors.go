@@ -63,8 +63,7 @@ func faultOf(err error) *fault.Error {
 	if f := fault.Of(err); f != nil {
 		return f
 	}
-	var own *fiber.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*fiber.Error](err); ok {
 		if code, ok := fiberCodes[own.Code]; ok {
 			return fault.New(code, nil)
 		}

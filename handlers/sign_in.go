@@ -93,8 +93,7 @@ func (h *Handler) finishSignIn(c *fiber.Ctx) error {
 		return err
 	}
 	in, err := h.Auth.Complete(c.UserContext(), flow, query)
-	var held *auth.AddressInUseError
-	if errors.As(err, &held) {
+	if held, ok := errors.AsType[*auth.AddressInUseError](err); ok {
 		return h.showHeldSignIn(c, flow, held)
 	}
 	if err != nil {

@@ -17,8 +17,7 @@ func (h *Handler) receiveEvent(c *fiber.Ctx) error {
 		signature = string(all[0])
 	}
 	if err := h.Webhook.Receive(c.UserContext(), payload, signature); err != nil {
-		var refusal webhook.Refusal
-		if errors.As(err, &refusal) {
+		if refusal, ok := errors.AsType[webhook.Refusal](err); ok {
 			h.Metrics.EventRefused(string(refusal))
 		}
 		return err

@@ -76,8 +76,7 @@ func Causes() []Cause { return slices.Sorted(maps.Keys(decisions)) }
 
 // CauseOf returns the cause in an error's chain, or else CauseFailed.
 func CauseOf(err error) Cause {
-	var cause Cause
-	if errors.As(err, &cause) {
+	if cause, ok := errors.AsType[Cause](err); ok {
 		return cause
 	}
 	return CauseFailed.Of(err.Error())

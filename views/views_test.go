@@ -150,7 +150,7 @@ func checkReferences(t *testing.T, doc *goquery.Document) {
 	})
 	for _, name := range []string{"aria-describedby", "aria-labelledby", "for", "data-copies"} {
 		doc.Find("[" + name + "]").Each(func(_ int, s *goquery.Selection) {
-			for _, id := range strings.Fields(s.AttrOr(name, "")) {
+			for id := range strings.FieldsSeq(s.AttrOr(name, "")) {
 				if !seen[id] {
 					t.Errorf("%s refers to the missing id %q", name, id)
 				}

@@ -85,8 +85,7 @@ func up(ctx context.Context, provider *goose.Provider, wait time.Duration, log *
 ) {
 	for attempt := 1; ; attempt++ {
 		done, err := provider.Up(ctx)
-		var partial *goose.PartialError
-		if errors.As(err, &partial) {
+		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 			done = partial.Applied
 		}
 		applied = append(applied, done...)

@@ -197,8 +197,7 @@ func errorCode(code string) string {
 // refuse logs the cause of a failed sign-in and returns the fault for the user.
 func (s *Service) refuse(ctx context.Context, flow Flow, problem fault.Problem, cause error) error {
 	step, reason := "internal", "unexpected error"
-	var r *refusal
-	if errors.As(cause, &r) {
+	if r, ok := errors.AsType[*refusal](cause); ok {
 		step, reason = r.step, r.reason
 	}
 	name := flow.Provider

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"maps"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -80,9 +81,7 @@ func TestForgedCallbacksAreRefused(t *testing.T) {
 	_, other := f.begin(t)
 	with := func(name string, values ...string) url.Values {
 		changed := url.Values{}
-		for key, value := range good {
-			changed[key] = value
-		}
+		maps.Copy(changed, good)
 		changed[name] = values
 		return changed
 	}

@@ -249,16 +249,14 @@ func (p *openID) fetchDiscovery(ctx context.Context) error {
 
 // exchangeRefusal reduces the error of a code exchange to what may be logged: a provider's answer may quote anything.
 func exchangeRefusal(err error) error {
-	var answer *oauth2.RetrieveError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		status := 0
 		if answer.Response != nil {
 			status = answer.Response.StatusCode
 		}
 		return &refusal{"code_exchange", fmt.Sprintf("status %d, %s", status, errorCode(answer.ErrorCode))}
 	}
-	var network *url.Error
-	if errors.As(err, &network) {
+	if network, ok := errors.AsType[*url.Error](err); ok {
 		return &refusal{"code_exchange", network.Err.Error()}
 	}
 	return &refusal{"code_exchange", "invalid answer"}

@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -48,9 +49,7 @@ func TestInvalidIDTokensAreRefused(t *testing.T) {
 	} {
 		_, flow := f.begin(t)
 		claims := fake.claims(flow)
-		for key, value := range c.claims {
-			claims[key] = value
-		}
+		maps.Copy(claims, c.claims)
 		fake.answer(t, c.key, claims)
 		if c.tamper != nil {
 			fake.tamper(c.tamper)

@@ -22,8 +22,7 @@ func (f fixture) signInConcurrently(t *testing.T, n int, person func(i int) prof
 			user, err := f.trySignIn(t.Context(), person(i))
 			mu.Lock()
 			defer mu.Unlock()
-			var refused *AddressInUseError
-			if errors.As(err, &refused) { // another identity had the address first
+			if _, ok := errors.AsType[*AddressInUseError](err); ok { // another identity had the address first
 				return
 			}
 			if err != nil {

@@ -43,8 +43,7 @@ func (s *Service) signIn(ctx context.Context, config ProviderConfig, person prof
 	err := postgres.Transaction(ctx, s.db, func(tx models.Tx) (err error) {
 		refused = nil
 		id, err = a.findOrCreateUser(tx)
-		var taken *addressTakenError
-		if errors.As(err, &taken) {
+		if taken, ok := errors.AsType[*addressTakenError](err); ok {
 			refused, err = s.addressInUse(tx, a, taken.owner)
 			return err // the refusal is committed
 		}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,9 +50,7 @@ func choose(t *testing.T, address, form string, fields url.Values) url.Values {
 	action.Find("input[type=hidden], button[name]").Each(func(_ int, field *goquery.Selection) {
 		data.Set(field.AttrOr("name", ""), field.AttrOr("value", ""))
 	})
-	for name, value := range fields {
-		data[name] = value
-	}
+	maps.Copy(data, fields)
 	target, err := at.Parse(action.AttrOr("action", ""))
 	if err != nil {
 		t.Fatal(err)

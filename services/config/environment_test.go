@@ -48,7 +48,7 @@ func TestExample(t *testing.T) {
 		}
 	})
 	t.Run("explains every variable", func(t *testing.T) {
-		for _, block := range strings.Split(readExample(t), "\n\n") {
+		for block := range strings.SplitSeq(readExample(t), "\n\n") {
 			if setting.MatchString(block) && !strings.HasPrefix(strings.TrimSpace(block), "# ") {
 				t.Errorf("a setting without a comment above it:\n%s", block)
 			}

@@ -72,8 +72,7 @@ func (p *problems) unreadable(err error) {
 		return
 	}
 	for _, e := range all.Errors {
-		var parse env.ParseError
-		if errors.As(e, &parse) {
+		if parse, ok := errors.AsType[env.ParseError](e); ok {
 			if wrong, ok := unparsed[parse.Name]; ok {
 				p.add(wrong.Name, wrong.Advice)
 			}

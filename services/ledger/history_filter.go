@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -144,7 +145,7 @@ var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 func stretchEnd(db *gorm.DB, where string, args []any) (int64, error) {
 	var end int64
 	err := db.Raw(`SELECT c.id FROM credit_transactions c WHERE `+where+` ORDER BY c.id DESC OFFSET @skip LIMIT 1`,
-		append(args[:len(args):len(args)], sql.Named("skip", Stretch-1))...).Scan(&end).Error
+		append(slices.Clip(args), sql.Named("skip", Stretch-1))...).Scan(&end).Error
 	return end, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -215,8 +216,6 @@ func (s *Service) change(ctx context.Context, id uuid.UUID, action models.Action
 // audit records a change. It names the endpoint by its id alone: URLs may contain secrets.
 func audit(tx models.Tx, action models.Action, e models.WebhookEndpoint, detail map[string]any) error {
 	all := map[string]any{"endpoint_id": e.ID}
-	for name, value := range detail {
-		all[name] = value
-	}
+	maps.Copy(all, detail)
 	return models.AppendAudit(tx, models.AuditEvent{Action: action, Detail: all})
 }

@@ -89,7 +89,7 @@ func complete(e stripe.Event) bool {
 func signedAt(header string) (time.Time, bool) {
 	var signed time.Time
 	times := 0
-	for _, part := range strings.Split(header, ",") {
+	for part := range strings.SplitSeq(header, ",") {
 		if seconds, ok := strings.CutPrefix(strings.TrimSpace(part), "t="); ok {
 			n, err := strconv.ParseInt(seconds, 10, 64)
 			if err != nil {

@@ -134,7 +134,7 @@ func TestChartForReaders(t *testing.T) {
 		if got := doc.Find("tbody tr").First().Find("td").First().Text(); got != want {
 			t.Errorf("%s: table cell = %q, want %q", locale, got, want)
 		}
-		for _, id := range strings.Fields(doc.Find(`svg[role="img"]`).AttrOr("aria-labelledby", "")) {
+		for id := range strings.FieldsSeq(doc.Find(`svg[role="img"]`).AttrOr("aria-labelledby", "")) {
 			if doc.Find("#"+id).Text() == "" {
 				t.Errorf("%s: the label %s of the drawing is missing or empty", locale, id)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -88,9 +89,7 @@ func submit(t *testing.T, s *identity.Server, page *goquery.Document, id string,
 	form.Find("input[type=hidden], button[name]").Each(func(_ int, field *goquery.Selection) {
 		data.Set(field.AttrOr("name", ""), field.AttrOr("value", ""))
 	})
-	for name, value := range values {
-		data[name] = value
-	}
+	maps.Copy(data, values)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
 		strings.TrimSuffix(s.Issuer(), "/")+form.AttrOr("action", ""), strings.NewReader(data.Encode()))
 	if err != nil {

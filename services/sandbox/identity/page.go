@@ -93,9 +93,8 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 // signIn takes the tester's choice and sends the browser back through the protocol's callback.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		var tooLarge *http.MaxBytesError
 		status := http.StatusBadRequest
-		if errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			status = http.StatusRequestEntityTooLarge
 		}
 		http.Error(w, http.StatusText(status), status)

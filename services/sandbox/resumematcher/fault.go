@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -204,9 +205,7 @@ type answer struct {
 // send writes the answer, whole or damaged.
 func (ans answer) send(w http.ResponseWriter, c *call, t Transport) {
 	header := w.Header()
-	for name, values := range ans.header {
-		header[name] = values
-	}
+	maps.Copy(header, ans.header)
 	if ans.kind != "" {
 		header.Set("Content-Type", ans.kind)
 	}

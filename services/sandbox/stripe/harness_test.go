@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -107,10 +108,8 @@ func (r *receiver) next(t *testing.T, kinds ...stripe.EventType) stripe.Event {
 	for {
 		select {
 		case event := <-r.events:
-			for _, kind := range kinds {
-				if event.Type == kind {
-					return event
-				}
+			if slices.Contains(kinds, event.Type) {
+				return event
 			}
 		case <-late:
 			t.Fatalf("no event %v", kinds)

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -76,9 +77,7 @@ func (s shapes) render(o record) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range varying {
-		wire[name] = value
-	}
+	maps.Copy(wire, varying)
 	return wire, nil
 }
 
