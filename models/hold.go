@@ -19,8 +19,12 @@ const (
 	HoldExpired  HoldStatus = "expired"  // freed when its time was over
 )
 
-// RefundHoldSQL is the condition of a hold that reserves credits for a refund, not for a feature.
-const RefundHoldSQL = `feature IN ('refund', 'withdrawal')`
+const (
+	// RefundHoldSQL is the condition of a hold that reserves credits for a refund.
+	RefundHoldSQL = `feature IN ('refund', 'withdrawal')`
+	// FeatureHoldSQL is the condition of a hold that reserves credits for a feature.
+	FeatureHoldSQL = `feature NOT IN ('refund', 'withdrawal', 'withdrawal_period')`
+)
 
 // HoldStatuses lists every status.
 func HoldStatuses() []HoldStatus {
@@ -44,6 +48,15 @@ type Hold struct {
 	ExpiresAt      time.Time       // by the database's clock
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+}
+
+// PeriodHold is the credits of a purchase that are held until its withdrawal period ends.
+type PeriodHold struct {
+	ID             uuid.UUID // of the hold
+	PurchaseID     uuid.UUID
+	PurchaseNumber PurchaseNumber
+	Credits        Credits
+	Until          time.Time // by the database's clock
 }
 
 // FeaturePrice is the price of a feature. Only active features can be spent on.

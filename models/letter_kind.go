@@ -10,8 +10,9 @@ const (
 	LetterWithdrawalReceived LetterKind = "withdrawal_received"
 	LetterWithdrawalRefunded LetterKind = "withdrawal_refunded"
 
-	LetterPurchasePaid    LetterKind = "purchase_paid" // confirms the order, too
-	LetterDebitPending    LetterKind = "debit_pending" // confirms the order; the bank pays within days
+	LetterPurchasePaid    LetterKind = "purchase_paid"  // confirms the order, too
+	LetterCreditsUsable   LetterKind = "credits_usable" // confirms statements that were made after the order
+	LetterDebitPending    LetterKind = "debit_pending"  // confirms the order; the bank pays within days
 	LetterDebitFailed     LetterKind = "debit_failed"
 	LetterRefunded        LetterKind = "refunded"
 	LetterRefundFailed    LetterKind = "refund_failed" // its credits came back
@@ -37,8 +38,8 @@ const (
 
 // LetterKinds lists every kind. Tests check that each has a composer and a name.
 func LetterKinds() []LetterKind {
-	return []LetterKind{LetterPurchasePaid, LetterDebitPending, LetterDebitFailed, LetterRefunded, LetterRefundFailed,
-		LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived,
+	return []LetterKind{LetterPurchasePaid, LetterCreditsUsable, LetterDebitPending, LetterDebitFailed,
+		LetterRefunded, LetterRefundFailed, LetterDisputed, LetterDisputeReturned, LetterWithdrawalReceived,
 		LetterWithdrawalRefunded, LetterIdentityLinked, LetterIdentityUnlinked,
 		LetterSignedIn, LetterAccountDeleted, LetterLowBalance,
 		LetterOperatorPurchase, LetterOperatorEvent, LetterOperatorDispute, LetterOperatorWithdrawal,

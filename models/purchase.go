@@ -67,7 +67,9 @@ type Purchase struct {
 	Currency       string
 	Locale         string
 	IdempotencyKey string   // of the form or API call, unique per user
-	Consent        *Consent // nil when the buyer declared nothing
+	Consent        *Consent // made with the order; nil when the buyer declared nothing
+	HoldsCredits   bool     // until the withdrawal period ends, unless the buyer makes both statements
+	LaterConsent   *Consent // both statements, made after the order to use held credits; nil without
 
 	Status            PurchaseStatus
 	Cause             Cause  // why it is or was in review, or empty
@@ -91,6 +93,18 @@ type Purchase struct {
 
 // OrderKnown reports whether the purchase was ordered in this product, so that its credits are known.
 func (p Purchase) OrderKnown() bool { return p.StripePriceID != "" }
+
+// LatestConsent returns what the buyer declared last about the withdrawal period; nil for nothing.
+func (p Purchase) LatestConsent() *Consent {
+	if p.LaterConsent != nil {
+		return p.LaterConsent
+	}
+	return p.Consent
+}
+
+// AwaitsConsent reports whether the credits are held until the withdrawal period ends, because the buyer has not made
+// both statements.
+func (p Purchase) AwaitsConsent() bool { return p.HoldsCredits && !p.LatestConsent().Complete() }
 
 // PaymentCurrency returns the currency of PaidCents and of every refund: the buyer's own if Stripe converted the price,
 // else the currency of the order.

@@ -27,12 +27,13 @@ const (
 	ReasonJobMatch          Reason = "job_match"
 	ReasonResumeImprovement Reason = "resume_improvement"
 	ReasonManual            Reason = "manual"
-	ReasonWithdrawal        Reason = "withdrawal" // of holds only
+	ReasonWithdrawal        Reason = "withdrawal"        // of holds only, as the next
+	ReasonPeriod            Reason = "withdrawal_period" // its end makes the credits of a purchase usable
 )
 
 var (
 	// fixedReasons are the reasons that no feature may be named after. Their texts are entry.reason.<reason>.
-	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual, ReasonWithdrawal}
+	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual, ReasonWithdrawal, ReasonPeriod}
 
 	// features are the built-in features, in the order in which a job seeker uses them. Their texts are feature.<feature>
 	// and landing.features.<feature>; a migration sets their initial prices.

@@ -49,7 +49,7 @@ func (w Withdrawal) Unused(p Purchase) Credits {
 
 // Waived returns how many used credits the refunds of the purchase took although the buyer owes nothing for them.
 func (w Withdrawal) Waived(p Purchase) Credits {
-	if w.UsedCredits == nil || p.Consent.Complete() {
+	if w.UsedCredits == nil || p.LatestConsent().Complete() {
 		return 0
 	}
 	return max(*w.UsedCredits-(p.CreditsGranted-p.CreditsRefunded), 0)

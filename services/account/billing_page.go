@@ -29,7 +29,8 @@ type BillingPage struct {
 	Return *models.Return // nil unless the user returns from Checkout
 	ledger.Overview
 	Features []models.FeaturePrice
-	Cover    *models.Cover // settles a debt or starts an account; nil otherwise, or when nothing is on sale
+	Held     []models.PeriodHold // credits of purchases that cannot be used yet
+	Cover    *models.Cover       // settles a debt or starts an account; nil otherwise, or when nothing is on sale
 }
 
 // BillingPage reads the billing page of a user. It first books the payment that they return from.
@@ -42,6 +43,12 @@ func (s *Service) BillingPage(ctx context.Context, q BillingQuery) (BillingPage,
 			return
 		},
 		func() (err error) { p.Features, err = s.Spend.Features(ctx); return },
+		func() (err error) {
+			if p.User.CreditsHeld > 0 {
+				p.Held, err = s.Purchase.Held(ctx, id)
+			}
+			return
+		},
 		func() (err error) {
 			if p.User.CreditsBalance <= 0 {
 				p.Cover, err = s.Catalog.Cover(ctx, -p.User.CreditsBalance)

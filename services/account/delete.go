@@ -39,12 +39,14 @@ func (s *Service) PreviewDeletion(ctx context.Context, userID int64) (DeletionPr
 	db := s.DB.WithContext(ctx)
 	var rows []DeletionPreview
 	err := db.Raw(
-		`SELECT credits_balance - refunds.credits AS balance, credits_held - refunds.credits AS held,
-		(SELECT count(*) FROM holds WHERE user_id = u.id AND status = 'open' AND NOT `+models.RefundHoldSQL+`) AS holds,
+		`SELECT credits_balance - open.refunds AS balance, open.held, open.holds,
 		EXISTS (SELECT FROM credit_transactions WHERE user_id = u.id) OR EXISTS (SELECT FROM purchases WHERE user_id = u.id) AS booked,
 		NOT ? AND EXISTS (SELECT FROM gate_users WHERE user_id = u.id) AS resumes,
-		`+keepUntilSQL+` AS until FROM users u, LATERAL (SELECT coalesce(sum(credits), 0) AS credits FROM holds
-			WHERE user_id = u.id AND status = 'open' AND `+models.RefundHoldSQL+`) refunds
+		`+keepUntilSQL+` AS until FROM users u, LATERAL (
+			SELECT coalesce(sum(credits) FILTER (WHERE `+models.RefundHoldSQL+`), 0) AS refunds,
+				coalesce(sum(credits) FILTER (WHERE `+models.FeatureHoldSQL+`), 0) AS held,
+				count(*) FILTER (WHERE `+models.FeatureHoldSQL+`) AS holds
+			FROM holds WHERE user_id = u.id AND status = 'open') open
 		WHERE id = ? AND deleted_at IS NULL`, s.Shared, userID).Scan(&rows).Error
 	if err != nil {
 		return DeletionPreview{}, fmt.Errorf("preview the deletion of user %d: %w", userID, err)

@@ -35,7 +35,7 @@ func Sections() []Section {
 			query: `SELECT id::text, 'RM-' || number AS number, status, quantity, credits, amount_cents AS "amountCents", currency, paid_cents AS "paidCents",
 			paid_currency AS "paidCurrency", paid_at AS "paidAt", credits_granted AS "creditsGranted", credits_refunded AS "creditsRefunded",
 			credits_disputed AS "creditsDisputed", locale AS language, checkout_session_id AS "checkoutSession", payment_intent_id AS "paymentIntent",
-			consent::text AS consent, created_at AS "createdAt", updated_at AS "updatedAt" FROM purchases WHERE user_id = ? ORDER BY created_at, id`},
+			consent::text AS consent, holds_credits AS "holdsCredits", later_consent::text AS "laterConsent", created_at AS "createdAt", updated_at AS "updatedAt" FROM purchases WHERE user_id = ? ORDER BY created_at, id`},
 		{Name: "refunds",
 			query: `SELECT r.refund_id AS id, p.id::text AS "purchaseId", r.amount AS "amountCents", r.currency, r.status, r.updated_at AS "updatedAt"
 			FROM purchases p JOIN stripe_refunds r ON r.payment_ref = p.payment_intent_id WHERE p.user_id = ? ORDER BY r.updated_at, r.refund_id`},

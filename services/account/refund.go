@@ -55,7 +55,7 @@ func (s *Service) refundables(ctx context.Context, user models.User) ([]Refundab
 		}
 		if r.Offer.Cents > 0 {
 			all = append(all, r)
-			available -= r.Offer.Credits
+			available -= max(r.Offer.Credits-d.Held.Credits, 0)
 		}
 	}
 	return all, nil

@@ -155,6 +155,43 @@ func (f *deletionFixture) wantRefunds(when string, cents ...string) {
 	}
 }
 
+// Credits that are held until a withdrawal period ends are refunded before a deletion like others, and lapse with it
+// otherwise. They are no work in progress.
+func TestDeletionWhileCreditsAreHeld(t *testing.T) {
+	t.Parallel()
+	for _, refunded := range []bool{true, false} {
+		f := newDeletionFixture(t)
+		f.exec(`UPDATE purchases SET holds_credits = true WHERE payment_intent_id = 'pi_3'`)
+		f.must(postgres.Transaction(t.Context(), f.DB, func(tx models.Tx) error {
+			var p models.Purchase
+			f.must(tx.Take(&p, "payment_intent_id = 'pi_3'").Error)
+			return purchase.HoldPeriod(tx, p, p.CreditsLeft())
+		}))
+		f.wantCredits("held", 150, 100)
+		preview, err := f.PreviewDeletion(t.Context(), f.user.ID)
+		f.must(err)
+		if preview.Balance != 150 || preview.Holds != 0 || preview.Held != 0 {
+			t.Errorf("preview = %+v, want a balance of 150 credits and no work", preview)
+		}
+		offers := f.offers()
+		if want := []models.RefundOffer{{Credits: 100, Cents: 500}, {Credits: 50, Cents: 250}}; !slices.Equal(offers, want) {
+			t.Errorf("offers = %+v, want %+v", offers, want)
+		}
+		if refunded {
+			f.must(f.refund(offers))
+			f.wantCredits("requested", 150, 150)
+		}
+		f.must(f.Delete(t.Context(), f.user.ID))
+		f.work()
+		f.wantCredits(fmt.Sprintf("deleted, refunded %t", refunded), 0, 0)
+		if refunded {
+			f.wantRefunds("deleted", "250", "500")
+		} else {
+			f.wantRefunds("deleted")
+		}
+	}
+}
+
 // The newer purchase is withdrawn from and refunded in full, because its buyer did not consent to pay for use. The
 // older one is refunded as goodwill. Neither waits for Stripe, and the deletion takes nothing that is refunded later.
 func TestRefundBeforeDeletion(t *testing.T) {

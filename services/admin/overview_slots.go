@@ -65,7 +65,7 @@ func countUncharged(tx *gorm.DB, bounds []time.Time, slots []models.OverviewSlot
 	}
 	err := tx.Raw(`SELECT date_trunc('day', updated_at, 'UTC') AS day,
 			count(*) FILTER (WHERE status = 'released') AS released, count(*) FILTER (WHERE status = 'expired') AS expired
-		FROM holds WHERE status IN ('released', 'expired') AND NOT `+models.RefundHoldSQL+` AND updated_at >= ? GROUP BY 1`, bounds[0]).Scan(&rows).Error
+		FROM holds WHERE status IN ('released', 'expired') AND `+models.FeatureHoldSQL+` AND updated_at >= ? GROUP BY 1`, bounds[0]).Scan(&rows).Error
 	if err != nil {
 		return fmt.Errorf("count holds without a charge: %w", err)
 	}

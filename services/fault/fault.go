@@ -106,7 +106,9 @@ const (
 	KeyDaysRange        Problem = "key_days_range"
 	KeyExpired          Problem = "key_expired"
 	CheckoutOver        Problem = "checkout_over"
-	ConsentChanged      Problem = "consent_changed" // the order shows an older wording of its statements
+	ConsentChanged      Problem = "consent_changed" // the form shows an older wording of its statements
+	ConsentMissing      Problem = "consent_missing" // a statement that the form is about
+	NothingHeld         Problem = "nothing_held"    // no credits of the purchase wait for statements of the buyer
 	WithdrawalName      Problem = "withdrawal_name"
 	WithdrawalContract  Problem = "withdrawal_contract"
 	WithdrawalUnclear   Problem = "withdrawal_unclear" // a person must decide what to refund

@@ -22,8 +22,9 @@ type HoldOp struct {
 	Caller        uuid.UUID // the service key; the zero id for the user's session
 	Feature       models.Reason
 	Credits       models.Credits // 0 for the price of the feature
-	TTL           time.Duration
-	Key           string // idempotency key; empty for none
+	TTL           time.Duration  // from when the statement runs
+	Until         time.Time      // the end in place of TTL; zero for TTL
+	Key           string         // idempotency key; empty for none
 	RequestHash   string
 	RecipientHash string          // as in models.Meta
 	Metadata      json.RawMessage // a JSON object, or empty
@@ -47,6 +48,9 @@ func (op *HoldOp) request(n int) request {
 		RequestHash: op.RequestHash, RecipientHash: op.RecipientHash, Metadata: op.Metadata, TTL: op.TTL.Microseconds(),
 		Exclusive: op.Exclusive,
 	}
+	if !op.Until.IsZero() {
+		r.Until = &op.Until
+	}
 	if op.Caller != uuid.Nil {
 		r.Caller = op.Caller.String()
 	}
@@ -60,7 +64,7 @@ const holdSQL = requestsSQL + `, moment AS MATERIALIZED (
 ), hold AS (
 	INSERT INTO holds (id, user_id, api_key_id, feature, credits, idempotency_key, request_hash, named, metadata, exclusive, expires_at, created_at, updated_at)
 	SELECT hold_id, user_id, nullif(caller, '')::uuid, reason, -delta, nullif(key, ''), request_hash, nullif(named, ''), coalesce(metadata, '{}'), exclusive,
-		moment.now + ttl * interval '1 microsecond', moment.now, moment.now
+		coalesce(until, moment.now + ttl * interval '1 microsecond'), moment.now, moment.now
 	FROM request, moment WHERE ` + certainSQL + `
 	RETURNING id, user_id, credits, metadata, expires_at, created_at
 ), moved AS (

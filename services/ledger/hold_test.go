@@ -28,6 +28,17 @@ func TestHold(t *testing.T) {
 		}
 		wantCredits(t, db, user, 40, 15)
 	})
+	t.Run("ends at the moment that it names", func(t *testing.T) {
+		until := models.Now().AddDate(0, 0, 14)
+		held := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonPeriod, Credits: 1, TTL: time.Minute,
+			Until: until.In(time.FixedZone("", 3600))})
+		if !held.ExpiresAt.Equal(until) {
+			t.Errorf("hold ends at %s, want %s", held.ExpiresAt, until)
+		}
+		if _, err := release(t, db, held); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("refuses more than is available", func(t *testing.T) {
 		hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement})
 		_, err := tryHold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonResumeImprovement, Key: "later"})

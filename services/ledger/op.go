@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -182,6 +183,7 @@ type request struct {
 	RecipientHash string          `json:"named"`
 	Metadata      json.RawMessage `json:"metadata,omitempty"`
 	TTL           int64           `json:"ttl"` // microseconds
+	Until         *time.Time      `json:"until,omitempty"`
 	Exclusive     string          `json:"exclusive,omitempty"`
 }
 
@@ -208,7 +210,8 @@ const requestsSQL = `WITH request AS MATERIALIZED (
 		row_number() OVER (PARTITION BY user_id, caller, key ORDER BY n) AS turn,
 		row_number() OVER (PARTITION BY user_id, exclusive ORDER BY n) AS exclusive_turn
 	FROM json_to_recordset($1::json) r (n int, user_id int, reason text, key text, caller text, credits int, overdraw bool,
-		event_id text, meta jsonb, hold_id uuid, request_hash text, named text, metadata jsonb, ttl bigint, exclusive text)
+		event_id text, meta jsonb, hold_id uuid, request_hash text, named text, metadata jsonb, ttl bigint, until timestamptz,
+		exclusive text)
 	CROSS JOIN LATERAL (SELECT ` + availableSQL + ` AS available, deleted_at IS NOT NULL AS deleted FROM users WHERE id = r.user_id LIMIT 1) account
 	CROSS JOIN LATERAL (SELECT coalesce(nullif(r.credits, 0),
 		-(SELECT credits FROM feature_prices WHERE feature = r.reason AND active LIMIT 1)) AS delta) due

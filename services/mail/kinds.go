@@ -16,9 +16,11 @@ type Purchase struct {
 	Credits   models.Credits        `json:"credits"` // of the order
 	Cents     models.Cents          `json:"cents"`   // of the order
 	Currency  string                `json:"currency"`
-	Consent   *models.Consent       `json:"consent,omitempty"` // declared with the order
+	Consent   *models.Consent       `json:"consent,omitempty"` // declared last
 	Moved     models.Credits        `json:"moved,omitempty"`   // by what the letter is about; negative when taken
 	Balance   models.Credits        `json:"balance,omitempty"` // after that
+
+	UsableFrom *time.Time `json:"usable_from,omitempty"` // nil for at once
 }
 
 // LowBalanceReached are those of models.LetterLowBalance. The trigger letter_entries writes them.

@@ -74,19 +74,17 @@ func (s *Service) insertAdopted(tx models.Tx, c Checkout, userID int64, credits 
 	if err != nil {
 		return nil, fmt.Errorf("purchase id: %w", err)
 	}
-	now := s.Now()
-	p := models.Purchase{ID: id, UserID: userID, Quantity: 1, Credits: credits, AmountCents: models.Cents(c.Subtotal),
-		Currency: c.Currency, Locale: models.Locales[0], Status: models.PurchasePaid, CheckoutSessionID: c.ID,
-		PaymentIntentID: c.PaymentIntent,
-		PaidCents:       models.Cents(c.Paid), PaidCurrency: c.PaidCurrency, PaidAt: &now, Cause: cause}
+	now, status := s.Now(), models.PurchasePaid
 	if cause != "" {
-		p.Status = models.PurchaseReview
+		status = models.PurchaseReview
 	}
-	err = tx.Exec(
+	var p models.Purchase
+	err = tx.Raw(
 		`INSERT INTO purchases (id, user_id, quantity, credits, amount_cents, currency, locale, idempotency_key, status, cause,
-			checkout_session_id, payment_intent_id, paid_cents, paid_currency, paid_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`, p.ID, p.UserID, p.Quantity, p.Credits, p.AmountCents, p.Currency,
-		p.Locale, "session:"+c.ID, p.Status, p.Cause, c.ID, c.PaymentIntent, p.PaidCents, p.PaidCurrency, now).Error
+			checkout_session_id, payment_intent_id, paid_cents, paid_currency, paid_at, holds_credits)
+		VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?) RETURNING *`, id, userID, credits, c.Subtotal,
+		c.Currency, models.Locales[0], "session:"+c.ID, status, cause, c.ID, c.PaymentIntent, c.Paid, c.PaidCurrency, now,
+		s.HoldWithoutConsent).Take(&p).Error
 	if err != nil {
 		return nil, fmt.Errorf("adopt session %s: %w", c.ID, err)
 	}

@@ -18,8 +18,8 @@ type Claimed struct {
 	Rows      []models.CreditTransaction
 }
 
-// ErrNotClaimed says that an account cannot be claimed now: it has an identity or open holds, or a payment is being
-// booked to it. The next sign-in tries again.
+// ErrNotClaimed says that an account cannot be claimed now: it has an identity or work in progress, or a payment is
+// being booked to it. The next sign-in tries again.
 var ErrNotClaimed = errors.New("the account cannot be claimed now")
 
 // Claim moves everything of a guest account, which a payment created for an address, to a user whose provider has
@@ -27,7 +27,7 @@ var ErrNotClaimed = errors.New("the account cannot be claimed now")
 // one more pair of entries moves the rest of the balance. The empty account stays, without an address, for repeated
 // requests of services.
 //
-// Locks: the payments, the purchases, then both users by ascending id; the caller has called
+// Locks: the payments, the purchases, both users by ascending id, then the holds; the caller has called
 // user.LockAddress.
 // Idempotent: an account that was claimed before has nothing left to move. Errors: ErrNotClaimed.
 func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
@@ -39,7 +39,15 @@ func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	guest, user := users[guestID], users[userID]
+	held, err := endPeriodHolds(tx, purchases)
+	if err != nil {
+		return Claimed{}, err
+	}
+	user := users[userID]
+	guest, err := ledger.Lock(tx, guestID)
+	if err != nil {
+		return Claimed{}, err
+	}
 	if guest.Email != email || email == "" || guest.CreditsHeld != 0 || user.ID == 0 || user.DeletedAt != nil {
 		return Claimed{}, ErrNotClaimed
 	}
@@ -68,6 +76,12 @@ func Claim(tx models.Tx, guestID, userID int64, email string) (Claimed, error) {
 	c.Rows = append(c.Rows, rows...)
 	if len(ids) > 0 {
 		if err := reassign(tx, userID, ids...); err != nil {
+			return Claimed{}, err
+		}
+	}
+	for i, p := range purchases {
+		p.UserID = userID
+		if err := HoldPeriod(tx, p, held[i]); err != nil {
 			return Claimed{}, err
 		}
 	}

@@ -34,6 +34,7 @@ type Detail struct {
 	Requests   []models.RefundRequest // oldest first
 	Refunded   models.Cents           // of the payment, pending refunds included
 	WaitingFor []Wait
+	Held       models.PeriodHold // credits that cannot be used before the withdrawal period ends; the zero value for none
 
 	back money // Refunded and the disputes, as the ledger counts them
 }
@@ -106,6 +107,15 @@ func (s *Service) detailsOf(ctx context.Context, purchases []models.Purchase) ([
 		index[r.PurchaseID].Requests = append(index[r.PurchaseID].Requests, r)
 		if r.Status == models.RefundPending {
 			pending[r.PurchaseID] += r.AmountCents
+		}
+	}
+	if slices.ContainsFunc(purchases, func(p models.Purchase) bool { return p.HoldsCredits }) {
+		held, err := periodHolds(db, "p.id IN ?", ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range held {
+			index[h.PurchaseID].Held = h
 		}
 	}
 	back, err := moneyBackOf(db, purchases)
@@ -190,7 +200,7 @@ func (d Detail) PendingCredits() models.Credits {
 // Unused returns how many credits of this purchase the buyer still has once the pending refunds are through, given the
 // credits that the buyer can spend now.
 func (d Detail) Unused(available models.Credits) models.Credits {
-	return max(min(available-d.PendingCredits(), d.CreditsGranted-returnedCredits(d.Purchase, d.back)), 0)
+	return max(min(available+d.Held.Credits-d.PendingCredits(), d.CreditsGranted-returnedCredits(d.Purchase, d.back)), 0)
 }
 
 // UnusedWithdrawn returns how many credits of this purchase were unused when its withdrawal was declared and are left
@@ -202,7 +212,7 @@ func (d Detail) UnusedWithdrawn(w models.Withdrawal) models.Credits {
 // Used returns how many credits of this purchase the buyer has used, given the credits that the buyer can spend now.
 func (d Detail) Used(available models.Credits) models.Credits {
 	left := d.CreditsGranted - returnedCredits(d.Purchase, d.back)
-	return left - min(max(available, 0), left)
+	return left - min(max(available+d.Held.Credits, 0), left)
 }
 
 // Proposal returns how much to refund for the unused credits. Units: cents of the payment's currency.

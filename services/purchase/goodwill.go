@@ -126,6 +126,9 @@ func (s *Service) requestUnused(tx models.Tx, p models.Purchase, o GoodwillOrder
 	if earlier, err := requestByKey(tx, p.ID, key); err != nil || earlier != nil {
 		return valueOf(earlier), err
 	}
+	if _, err := endPeriodHold(tx, *locked); err != nil { // nothing is offered before the period's end
+		return none, err
+	}
 	if _, err := ledger.Lock(tx, o.UserID); err != nil {
 		return none, err
 	}

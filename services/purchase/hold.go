@@ -18,7 +18,7 @@ import (
 // refundHoldLife outlasts every refund and withdrawal: their holds end with them, never by time.
 const refundHoldLife = 100 * 365 * 24 * time.Hour
 
-// hold reserves credits of a purchase's buyer for its refund.
+// hold reserves credits of a purchase's buyer for its refund, or until its withdrawal period ends.
 func hold(tx models.Tx, p models.Purchase, reason models.Reason, credits models.Credits) (uuid.UUID, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -29,25 +29,34 @@ func hold(tx models.Tx, p models.Purchase, reason models.Reason, credits models.
 		return id, err
 	}
 	op := &ledger.HoldOp{ID: id, UserID: p.UserID, Feature: reason, Credits: credits, TTL: refundHoldLife, Metadata: about}
+	if reason == models.ReasonPeriod {
+		op.Until, op.Exclusive = PeriodEnd(p.CreatedAt), p.ID.String()
+	}
 	if err := errors.Join(ledger.Apply(tx, op), op.Err()); err != nil {
 		return id, fmt.Errorf("hold %d credits of purchase %s: %w", credits, p.ID, err)
 	}
 	return id, nil
 }
 
-// endHold releases a hold, if there is one. The deletion of an account has dropped it already.
-func endHold(tx models.Tx, userID int64, hold *uuid.UUID) error {
+// endHold releases a hold, if there is one, and returns the credits that this frees. The deletion of an account has
+// dropped it already, and the end of its time expired it.
+func endHold(tx models.Tx, userID int64, hold *uuid.UUID) (models.Credits, error) {
 	if hold == nil {
-		return nil
+		return 0, nil
 	}
 	op := &ledger.ReleaseOp{UserID: userID, ID: *hold}
 	if err := ledger.Apply(tx, op); err != nil {
-		return fmt.Errorf("release hold %s of a refund: %w", hold, err)
+		return 0, fmt.Errorf("release hold %s of a purchase: %w", hold, err)
 	}
-	if err := op.Err(); err != nil && !fault.Is(err, fault.NotFound) {
-		return fmt.Errorf("release hold %s of a refund: %w", hold, err)
+	switch err := op.Err(); {
+	case fault.Is(err, fault.NotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("release hold %s of a purchase: %w", hold, err)
+	case op.Held.Replayed || op.Held.Status != models.HoldReleased:
+		return 0, nil
 	}
-	return nil
+	return op.Held.Credits, nil
 }
 
 // EndStaleHolds releases the holds of refunds that have ended. A server of an earlier release, which knows no holds,
@@ -62,7 +71,8 @@ func (s *Service) EndStaleHolds(ctx context.Context) error {
 	}
 	for _, h := range stale {
 		err = errors.Join(err, postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
-			return endHold(tx, h.UserID, &h.ID)
+			_, err := endHold(tx, h.UserID, &h.ID)
+			return err
 		}))
 	}
 	return err

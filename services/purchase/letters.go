@@ -3,6 +3,7 @@ package purchase
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/mail"
@@ -36,6 +37,9 @@ func letterAbout(tx models.Tx, p models.Purchase, entry models.CreditTransaction
 	}
 	args := letterArgs(p)
 	args.Moved, args.Balance = entry.DeltaCredits, entry.BalanceAfter
+	if kind == models.LetterPurchasePaid {
+		args.UsableFrom = usableFrom(p, entry.CreatedAt)
+	}
 	return mail.Letter{Kind: kind, About: about, UserID: &p.UserID, Locale: p.Locale, Args: args}, nil
 }
 
@@ -43,7 +47,7 @@ func letterAbout(tx models.Tx, p models.Purchase, entry models.CreditTransaction
 func letterAboutWithdrawal(tx models.Tx, p models.Purchase, w models.Withdrawal, entry models.CreditTransaction,
 	facts money) (mail.Letter, error) {
 	args := mail.WithdrawalRefunded{Purchase: letterArgs(p), Paid: p.PaidCents, PaidCurrency: p.PaymentCurrency(),
-		Refunded: min(models.Cents(facts.refunded()), p.PaidCents), Full: !p.Consent.Complete()}
+		Refunded: min(models.Cents(facts.refunded()), p.PaidCents), Full: !p.LatestConsent().Complete()}
 	if args.Consent = nil; w.UsedCredits != nil {
 		args.Used = *w.UsedCredits
 	}
@@ -74,11 +78,31 @@ func tellUnpaid(tx models.Tx, p models.Purchase) error {
 	default:
 		return nil
 	}
-	return mail.Add(tx, mail.Letter{Kind: kind, About: p.ID.String(), UserID: &p.UserID, Locale: p.Locale,
-		Args: letterArgs(p)})
+	args := letterArgs(p)
+	args.UsableFrom = usableFrom(p, p.CreatedAt)
+	return mail.Add(tx, mail.Letter{Kind: kind, About: p.ID.String(), UserID: &p.UserID, Locale: p.Locale, Args: args})
+}
+
+// tellUsable stores the letter that confirms both statements, which the buyer made after the order.
+//
+// Source: § 312f Abs. 2 BGB
+func tellUsable(tx models.Tx, p models.Purchase, freed models.Credits) error {
+	args := letterArgs(p)
+	args.Moved = freed
+	return mail.Add(tx, mail.Letter{Kind: models.LetterCreditsUsable, About: p.ID.String(), UserID: &p.UserID,
+		Locale: p.LaterConsent.Locale, Args: args})
+}
+
+// usableFrom returns the end of the withdrawal period if credits that are there at a time are held until then.
+func usableFrom(p models.Purchase, there time.Time) *time.Time {
+	end := PeriodEnd(p.CreatedAt)
+	if !p.AwaitsConsent() || !there.Before(end) {
+		return nil
+	}
+	return &end
 }
 
 func letterArgs(p models.Purchase) mail.Purchase {
 	return mail.Purchase{ID: p.ID.String(), Number: p.Number, OrderedAt: p.CreatedAt, Credits: p.Credits,
-		Cents: p.AmountCents, Currency: p.Currency, Consent: p.Consent}
+		Cents: p.AmountCents, Currency: p.Currency, Consent: p.LatestConsent()}
 }

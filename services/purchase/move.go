@@ -82,6 +82,10 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	if err := ReleaseWithdrawn(tx, p); err != nil { // the new owner's credits are held below
 		return Moved{}, err
 	}
+	held, err := endPeriodHold(tx, p)
+	if err != nil {
+		return Moved{}, err
+	}
 	meta := metaOf(p)
 	meta.Actor, meta.Note = fmt.Sprintf("user:%d", o.ActorID), o.Note
 	if m.Rows, err = ledger.Transfer(tx, o.From, o.To, m.Credits, meta); err != nil {
@@ -89,6 +93,9 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	}
 	m.UserID = o.To
 	if err := reassign(tx, o.To, p.ID); err != nil {
+		return Moved{}, err
+	}
+	if err := HoldPeriod(tx, m.Purchase, held); err != nil {
 		return Moved{}, err
 	}
 	return m, HoldWithdrawn(tx, m.Purchase)

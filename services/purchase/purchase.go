@@ -25,8 +25,13 @@ type Service struct {
 	Livemode bool   // the Stripe key moves real money
 	Tax      Tax
 	Goodwill Goodwill
-	Now      func() time.Time
-	Log      *slog.Logger
+
+	// HoldWithoutConsent holds the credits of new orders until the withdrawal period ends, unless the buyer makes both
+	// statements of models.Consent.
+	HoldWithoutConsent bool
+
+	Now func() time.Time
+	Log *slog.Logger
 
 	// OrderText names what a purchase buys, in the buyer's language. It is shown beside Checkout's button and on the
 	// invoice, because Stripe does not translate the product's name. Default: neither has it.

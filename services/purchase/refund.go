@@ -59,7 +59,8 @@ func (s *Service) SendRefund(ctx context.Context, request models.RefundRequest) 
 		if err := saveRequest(tx.DB, request); err != nil || request.Status == models.RefundPending {
 			return err
 		}
-		return endHold(tx, p.UserID, request.HoldID)
+		_, err := endHold(tx, p.UserID, request.HoldID)
+		return err
 	})
 }
 
@@ -88,7 +89,7 @@ func (s *Service) bookRefund(ctx context.Context, request models.RefundRequest, 
 		if err != nil && !errors.As(err, new(ReviewError)) {
 			return nil, err
 		}
-		if e := endHold(tx, p.UserID, request.HoldID); e != nil {
+		if _, e := endHold(tx, p.UserID, request.HoldID); e != nil {
 			return nil, e
 		}
 		return rows, err

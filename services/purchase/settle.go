@@ -59,9 +59,10 @@ func (m money) split(paid models.Cents) (refunded, disputed models.Cents) {
 func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.RefundsBad) }
 
 // Settle brings the ledger to what Stripe has reported of a purchase: the grant once it is paid, less the share that
-// refunds and disputes took back. It saves p whenever credits move, and they always move the first time.
+// refunds and disputes took back. The hold until the withdrawal period ends follows. It saves p whenever credits move,
+// and they always move the first time.
 //
-// Locks: the user; the caller has locked the purchase.
+// Locks: the user, then the holds; the caller has locked the purchase.
 // Idempotent: it books the difference between what is due and what the purchase says was booked.
 func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
 	return settle(tx, p, eventID)
@@ -84,40 +85,55 @@ func settle(tx models.Tx, p *models.Purchase, eventID string, then ...postgres.S
 	if len(moves) == 0 {
 		return nil, postgres.Pipeline(tx.DB, then...)
 	}
-	var rows []models.CreditTransaction
-	last := []postgres.Statement{saveStatement(&due)}
+	held, err := endPeriodHold(tx, *p)
+	if err != nil {
+		return nil, err
+	}
+	rows, last, err := postMoves(tx, due, moves, facts, eventID)
+	if err != nil {
+		return nil, err
+	}
+	cameBack := due.CreditsRefunded < p.CreditsRefunded
+	held += due.CreditsLeft() - p.CreditsLeft()
+	*p = due
+	last = append(append(last, saveStatement(p)), then...)
+	if err := postgres.Pipeline(tx.DB, last...); err != nil {
+		return nil, fmt.Errorf("save purchase %s: %w", p.ID, err)
+	}
+	if err := HoldPeriod(tx, *p, held); err != nil || !facts.Withdrawn {
+		return rows, err
+	}
+	waived, err := settleWithdrawn(tx, *p, cameBack)
+	return append(rows, waived...), err
+}
+
+// postMoves posts the entries that bring the ledger to a purchase as it is due, and returns the statements that store
+// the letters about them.
+func postMoves(tx models.Tx, due models.Purchase, moves []ledger.Entry, facts money, eventID string,
+) (rows []models.CreditTransaction, letters []postgres.Statement, err error) {
 	for _, move := range moves {
 		move.StripeEventID, eventID = eventID, "" // the column is unique
 		if move.Reason != models.ReasonPurchase {
-			if move.StripeEventID, err = reportedBy(tx, p.PaymentIntentID, move.Reason, move.StripeEventID); err != nil {
-				return nil, err
+			if move.StripeEventID, err = reportedBy(tx, due.PaymentIntentID, move.Reason, move.StripeEventID); err != nil {
+				return nil, nil, err
 			}
 		}
 		posted, err := ledger.Post(tx, move)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		rows = append(rows, posted.CreditTransaction)
 		letter, err := letterAbout(tx, due, posted.CreditTransaction, facts)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		stored, err := letter.Statement()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		last = append(last, stored)
+		letters = append(letters, stored)
 	}
-	cameBack := due.CreditsRefunded < p.CreditsRefunded
-	*p = due
-	if err := postgres.Pipeline(tx.DB, append(last, then...)...); err != nil {
-		return nil, fmt.Errorf("save purchase %s: %w", p.ID, err)
-	}
-	if !facts.Withdrawn {
-		return rows, nil
-	}
-	waived, err := settleWithdrawn(tx, *p, cameBack)
-	return append(rows, waived...), err
+	return rows, letters, nil
 }
 
 // reportTypes are the types of events that report why money went back.

@@ -154,11 +154,12 @@ func (s *Service) record(ctx context.Context, o Order) (models.Purchase, error) 
 		}
 		err = tx.Exec(
 			`INSERT INTO purchases (id, user_id, stripe_price_id, quantity, credits, amount_cents, currency, locale, idempotency_key,
-				traceparent, return_url, consent)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
+				traceparent, return_url, consent, holds_credits)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?, ?) ON CONFLICT (user_id, idempotency_key) DO NOTHING`,
 			id, o.UserID, price.StripePriceID, o.Quantity, int64(price.CreditsPerUnit)*o.Quantity,
 			int64(price.PriceInCents)*o.Quantity,
-			price.Currency, o.Locale, o.Key, tracing.Of(ctx).String(), o.ReturnURL, o.Consent).Error
+			price.Currency, o.Locale, o.Key, tracing.Of(ctx).String(), o.ReturnURL, o.Consent,
+			s.HoldWithoutConsent && !o.Consent.Complete()).Error
 		if err != nil {
 			return fmt.Errorf("record purchase: %w", err)
 		}

@@ -14,6 +14,9 @@ import (
 //
 // Units: credits. Locks: the user, then the holds; the caller has called LockForDecision and inserted the declaration.
 func BeginWithdrawal(tx models.Tx, p models.Purchase) error {
+	if _, err := endPeriodHold(tx, p); err != nil { // the hold of the withdrawal replaces it
+		return err
+	}
 	user, err := ledger.Lock(tx, p.UserID)
 	if err != nil {
 		return err
@@ -24,7 +27,7 @@ func BeginWithdrawal(tx models.Tx, p models.Purchase) error {
 	}
 	used := Detail{Purchase: p, back: back}.Used(user.Available())
 	err = tx.Exec(`UPDATE withdrawals SET used_credits = @used, running_credits = least(@used, (SELECT coalesce(sum(credits), 0)
-			FROM holds WHERE user_id = @user AND status = 'open' AND NOT `+models.RefundHoldSQL+`))
+			FROM holds WHERE user_id = @user AND status = 'open' AND `+models.FeatureHoldSQL+`))
 		WHERE purchase_id = @id`, map[string]any{"used": used, "user": p.UserID, "id": p.ID}).Error
 	if err != nil {
 		return fmt.Errorf("record the use of purchase %s: %w", p.ID, err)
@@ -41,7 +44,10 @@ func HoldWithdrawn(tx models.Tx, p models.Purchase) error {
 	if err != nil || w == nil || w.UsedCredits == nil {
 		return err
 	}
-	if err := endHold(tx, p.UserID, w.HoldID); err != nil {
+	if _, err := endPeriodHold(tx, p); err != nil {
+		return err
+	}
+	if _, err := endHold(tx, p.UserID, w.HoldID); err != nil {
 		return err
 	}
 	user, err := ledger.Lock(tx, p.UserID)
@@ -67,7 +73,7 @@ func ReleaseWithdrawn(tx models.Tx, p models.Purchase) error {
 	if err != nil || w == nil || w.HoldID == nil {
 		return err
 	}
-	if err := endHold(tx, p.UserID, w.HoldID); err != nil {
+	if _, err := endHold(tx, p.UserID, w.HoldID); err != nil {
 		return err
 	}
 	return saveWithdrawnHold(tx, w.ID, nil)
@@ -174,7 +180,7 @@ func settleWithdrawn(tx models.Tx, p models.Purchase, cameBack bool) ([]models.C
 func waive(tx models.Tx, p models.Purchase, w models.Withdrawal) ([]models.CreditTransaction, error) {
 	change := w.Waived(p) - w.WaivedCredits
 	if change < 0 { // a correction must not overdraw
-		if err := endHold(tx, p.UserID, w.HoldID); err != nil {
+		if _, err := endHold(tx, p.UserID, w.HoldID); err != nil {
 			return nil, err
 		}
 		user, err := ledger.Lock(tx, p.UserID)

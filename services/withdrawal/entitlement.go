@@ -20,7 +20,7 @@ func (s *Service) Preview(d purchase.Detail, available models.Credits) models.En
 //
 // Source: §§ 357 Abs. 1, 357a Abs. 2 BGB
 func Entitle(w models.Withdrawal, d purchase.Detail) models.Entitlement {
-	e := models.Entitlement{DueOn: purchase.DueOn(w.ReceivedAt), Full: !d.Consent.Complete(), Paid: d.PaidCents,
+	e := models.Entitlement{DueOn: purchase.DueOn(w.ReceivedAt), Full: !d.LatestConsent().Complete(), Paid: d.PaidCents,
 		Refunded: d.Refunded, Currency: d.PaymentCurrency(), Granted: d.CreditsGranted,
 		Unused: d.UnusedWithdrawn(w)}
 	if w.UsedCredits != nil {

@@ -170,10 +170,11 @@ func (s *Service) closeRefunded(ctx context.Context, w models.Withdrawal) error 
 	return err
 }
 
-// closeOf closes the open declaration w of a purchase, frees what is still held, and returns the purchase with what was
-// refunded of it. What is unused lapses if the account is deleted. The actor is 0 for the workers.
+// closeOf closes the open declaration w of a purchase, frees what it still holds, and returns the purchase with what
+// was refunded of it. What is unused lapses if the account is deleted, and is held for the rest of the withdrawal
+// period if its buyer has not asked to use it before. The actor is 0 for the workers.
 //
-// Locks: the user; the caller has locked the purchase and the declaration.
+// Locks: the user, then the holds; the caller has locked the purchase and the declaration.
 func (s *Service) closeOf(tx models.Tx, p models.Purchase, w models.Withdrawal, actorID int64,
 ) (d purchase.Detail, lapsed []models.CreditTransaction, err error) {
 	if err := purchase.ReleaseWithdrawn(tx, p); err != nil {
@@ -191,7 +192,7 @@ func (s *Service) closeOf(tx models.Tx, p models.Purchase, w models.Withdrawal, 
 	if err != nil {
 		return d, nil, fmt.Errorf("close the withdrawal from purchase %s: %w", p.ID, err)
 	}
-	return d, lapsed, nil
+	return d, lapsed, purchase.HoldPeriod(tx, p, w.Unused(p))
 }
 
 // lock locks a declaration.

@@ -53,6 +53,7 @@ var composers = map[models.LetterKind]composer{
 	models.LetterWithdrawalReceived: withArgs(withdrawalReceived),
 	models.LetterWithdrawalRefunded: withArgs(withdrawalRefunded),
 	models.LetterPurchasePaid:       withArgs(purchasePaid),
+	models.LetterCreditsUsable:      withArgs(creditsUsable),
 	models.LetterDebitPending:       withArgs(debitPending),
 	models.LetterDebitFailed:        withArgs(debitFailed),
 	models.LetterRefunded:           withArgs(moved("refunded")),

@@ -18,6 +18,14 @@ var contract = []legal.Kind{legal.Terms, legal.Withdrawal, legal.Form}
 func purchasePaid(ctx context.Context, site Site, p mail.Purchase) letter {
 	l := ofOrder(ctx, site, "purchase_paid", p)
 	l.facts, l.attached = append(l.facts, balance(ctx, p)), contract
+	l.facts = append(append(l.facts, declared(ctx, p)...), usableFrom(ctx, p)...)
+	return l
+}
+
+// creditsUsable confirms statements that the buyer made after the order, to use credits before the withdrawal period
+// ends.
+func creditsUsable(ctx context.Context, site Site, p mail.Purchase) letter {
+	l := ofPurchase(ctx, site, "credits_usable", p)
 	l.facts = append(l.facts, declared(ctx, p)...)
 	return l
 }
@@ -25,7 +33,7 @@ func purchasePaid(ctx context.Context, site Site, p mail.Purchase) letter {
 // debitPending confirms an order that a bank pays within days.
 func debitPending(ctx context.Context, site Site, p mail.Purchase) letter {
 	l := ofOrder(ctx, site, "debit_pending", p)
-	l.facts, l.attached = append(l.facts, declared(ctx, p)...), contract
+	l.facts, l.attached = append(append(l.facts, declared(ctx, p)...), usableFrom(ctx, p)...), contract
 	return l
 }
 
@@ -46,6 +54,15 @@ func declared(ctx context.Context, p mail.Purchase) []fact {
 		return nil
 	}
 	return []fact{{locales.T(ctx, "consent.declared"), strings.Join(p.Consent.Given(), "\n")}}
+}
+
+// usableFrom says when credits can be used that are held until the withdrawal period ends, and what to do earlier.
+func usableFrom(ctx context.Context, p mail.Purchase) []fact {
+	if p.UsableFrom == nil {
+		return nil
+	}
+	return []fact{{locales.T(ctx, "consent.usable_from"),
+		components.LegalTime(ctx, *p.UsableFrom) + "\n" + locales.T(ctx, "consent.usable_hint")}}
 }
 
 func debitFailed(ctx context.Context, site Site, p mail.Purchase) letter {

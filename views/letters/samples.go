@@ -27,7 +27,10 @@ var Samples = []Sample{
 	{"withdrawal_received.stranger", models.LetterWithdrawalReceived, sampleWithdrawal("")},
 	{"purchase_paid", models.LetterPurchasePaid, samplePurchase(500, 520)},
 	{"purchase_paid.consent", models.LetterPurchasePaid, consenting(samplePurchase(500, 520))},
+	{"purchase_paid.held", models.LetterPurchasePaid, held(samplePurchase(500, 520))},
+	{"credits_usable", models.LetterCreditsUsable, consenting(samplePurchase(500, 0))},
 	{"debit_pending", models.LetterDebitPending, samplePurchase(0, 0)},
+	{"debit_pending.held", models.LetterDebitPending, held(samplePurchase(0, 0))},
 	{"debit_failed", models.LetterDebitFailed, samplePurchase(0, 0)},
 	{"refunded", models.LetterRefunded, samplePurchase(-250, 270)},
 	{"refunded.spent", models.LetterRefunded, samplePurchase(-500, -20)},
@@ -87,6 +90,12 @@ func samplePurchase(moved, balance models.Credits) mail.Purchase {
 
 func consenting(p mail.Purchase) mail.Purchase {
 	p.Consent = models.NewConsent(true, true, "de", []string{"Ich verlange das.", "Ich weiß das."}, p.OrderedAt)
+	return p
+}
+
+func held(p mail.Purchase) mail.Purchase {
+	until := time.Date(2026, 12, 12, 23, 0, 0, 0, time.UTC)
+	p.UsableFrom = &until
 	return p
 }
 
