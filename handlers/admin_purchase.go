@@ -5,6 +5,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
+	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -55,6 +56,7 @@ func (h *Handler) purchaseData(c *fiber.Ctx, d admin.PurchasePage) pages.AdminPu
 		Purchase: d.Purchase, Events: d.Events,
 		Entries: d.Entries, Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Withdrawal: d.Withdrawal,
 		Entitlement: d.Entitlement, Overdue: d.Entitlement != nil && d.Entitlement.Overdue(h.Withdrawal.Now()),
+		UsableFrom: purchase.PeriodEnd(d.CreatedAt),
 	}
 	for _, w := range d.WaitingFor {
 		data.Waits = append(data.Waits, string(w))

@@ -3,6 +3,8 @@ package handlers
 import (
 	"context"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/resume-matcher/credits/locales"
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
@@ -13,6 +15,17 @@ import (
 type declared struct {
 	earlyStart, compensation bool
 	version                  string
+}
+
+// declaredIn reads the statements of a posted form.
+func declaredIn(c *fiber.Ctx) declared {
+	return declared{formValue(c, "consent_early_start") != "", formValue(c, "consent_compensation") != "",
+		formValue(c, "consent_version")}
+}
+
+// statements are the boxes as they were ticked.
+func (d declared) statements() pages.Statements {
+	return pages.Statements{EarlyStart: d.earlyStart, Compensation: d.compensation}
 }
 
 // consent returns the buyer's statements in the language of ctx; nil when there are none.

@@ -46,6 +46,8 @@ var flashes = map[string]layouts.FlashKind{
 	"goodwill_pending": layouts.FlashDone,
 	"goodwill_refused": layouts.FlashFault,
 	"goodwill_over":    layouts.FlashFault,
+	"credits_usable":   layouts.FlashDone,
+	"nothing_held":     layouts.FlashFault,
 
 	"granted":               layouts.FlashDone,
 	"corrected":             layouts.FlashDone,

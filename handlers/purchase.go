@@ -46,6 +46,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 	data.Units = orderedUnits(data.Quantity)
 	links := h.legalLinks(pageLocale(c))
 	data.Terms, data.Privacy, data.Withdrawal = links.Terms, links.Privacy, links.Withdrawal
+	data.HoldsCredits = h.Purchase.HoldWithoutConsent
 	data.Debt = currentUser(c).CreditsBalance < 0
 	return h.render(c, status, "purchase.title", pages.Purchase(data))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
 )
 
@@ -25,8 +26,8 @@ func (h *Handler) showPurchase(c *fiber.Ctx) error {
 	}
 	data := pages.PurchaseDetailData{
 		Locale: pageLocale(c), Purchase: page.Purchase, Entries: page.Entries, Refunds: page.Refunds, Disputes: page.Disputes,
-		Requests: page.Requests, Offer: page.Offer, PayURL: page.PayURL, Receipt: page.Receipt,
-		FromBilling:  cameFrom(c, "/billing"),
+		Requests: page.Requests, Offer: page.Offer, Held: page.Held, PayURL: page.PayURL, Receipt: page.Receipt,
+		UsableFrom: purchase.PeriodEnd(page.CreatedAt), FromBilling: cameFrom(c, "/billing"),
 		Withdrawable: h.Withdrawal.Withdrawable(page.Purchase), Withdrawal: withdrawal,
 	}
 	title := pages.PurchaseTitle(c.UserContext(), page.Purchase)

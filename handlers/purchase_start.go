@@ -22,10 +22,8 @@ func (h *Handler) startPurchase(c *fiber.Ctx) error {
 		return err
 	}
 	price, quantity := formValue(c, "price_id"), strings.TrimSpace(formValue(c, "quantity"))
-	declares := declared{formValue(c, "consent_early_start") != "", formValue(c, "consent_compensation") != "",
-		formValue(c, "consent_version")}
-	form := pages.PurchaseData{PriceID: price, Quantity: quantity, EarlyStart: declares.earlyStart,
-		Compensation: declares.compensation}
+	declares := declaredIn(c)
+	form := pages.PurchaseData{PriceID: price, Quantity: quantity, Statements: declares.statements()}
 	if changed, err := h.totalChanged(c, price, quantity); err != nil || changed {
 		if err != nil {
 			return err

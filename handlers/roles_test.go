@@ -33,6 +33,7 @@ func userPost(status int) statuses {
 	return statuses{401, status, status, status, status, 401, 401, 401}
 }
 func ownerGet(status int) statuses  { return statuses{303, status, 404, 404, 404, 303, 303, 303} }
+func ownerPost(status int) statuses { return statuses{401, status, 404, 404, 404, 401, 401, 401} }
 func staffGet(status int) statuses  { return statuses{303, 404, 404, status, status, 303, 303, 303} }
 func adminGet(status int) statuses  { return statuses{303, 404, 404, status, 403, 303, 303, 303} }
 func adminPost(status int) statuses { return statuses{401, 404, 404, status, 403, 401, 401, 401} }
@@ -114,8 +115,11 @@ var routeRoles = map[string]struct {
 	"POST /:locale/purchase":                       {"/de/purchase", userPost(422)},
 	"GET /:locale/purchase/:id":                    {"/de/purchase/{purchase}", ownerGet(200)},
 	// the fixture's shop offers no refunds
-	"GET /:locale/purchase/:id/refund":          {"/de/purchase/{purchase}/refund", ownerGet(303)},
-	"POST /:locale/purchase/:id/refund":         {"/de/purchase/{purchase}/refund", userPost(400)},
+	"GET /:locale/purchase/:id/refund":  {"/de/purchase/{purchase}/refund", ownerGet(303)},
+	"POST /:locale/purchase/:id/refund": {"/de/purchase/{purchase}/refund", userPost(400)},
+	// nothing of the fixture's purchase is held
+	"GET /:locale/purchase/:id/use-now":         {"/de/purchase/{purchase}/use-now", ownerGet(303)},
+	"POST /:locale/purchase/:id/use-now":        {"/de/purchase/{purchase}/use-now", ownerPost(303)},
 	"GET /:locale/purchase/:id/receipt":         {"/de/purchase/{purchase}/receipt", ownerGet(303)},
 	"GET /:locale/history":                      {"/de/history", userGet(200)},
 	"GET /:locale/history.csv":                  {"/de/history.csv", userGet(200)},

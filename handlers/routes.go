@@ -135,6 +135,8 @@ func (h *Handler) routePages(page fiber.Router, docs fiber.Handler) {
 	page.Get("/purchase/:id", h.requireUser, h.showPurchase)
 	page.Get("/purchase/:id/refund", h.requireUser, h.showPurchaseRefund)
 	page.Post("/purchase/:id/refund", h.requireUser, h.limit(limit.Refund), h.refundUnused)
+	page.Get("/purchase/:id/use-now", h.requireUser, h.showUseNow)
+	page.Post("/purchase/:id/use-now", h.requireUser, h.useNow)
 	page.Get("/purchase/:id/receipt", h.requireUser, h.limit(limit.Receipt), h.openReceipt)
 	page.Get("/legal/:text", h.showLegal)
 	page.Get("/letters/:id/unsubscribe", h.showUnsubscribe)

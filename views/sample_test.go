@@ -46,6 +46,10 @@ func samplePurchase() models.Purchase {
 		CreatedAt: noon}
 }
 
+func sampleHeld() models.PeriodHold {
+	return models.PeriodHold{PurchaseID: buyID, PurchaseNumber: 1042, Credits: 1000, Until: noon.AddDate(0, 0, 14)}
+}
+
 func sampleFeatures() []pages.Feature {
 	return []pages.Feature{{Name: "resume_analysis", Credits: 10, Times: 49},
 		{Name: "job_match", Credits: 5, Times: 98},
@@ -268,6 +272,11 @@ func returnSamples(locale string) []sample {
 		sample{"purchase, refund", pages.PurchaseRefund(pages.PurchaseRefundData{Locale: locale, CSRF: "token", Key: "key",
 			Purchase: samplePurchase(), Offer: models.RefundOffer{Credits: 50, Cents: 250}, Error: "a"}),
 			[]string{"refund-unused", "refund-back"}},
+		sample{"purchase, held", pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(),
+			Held: sampleHeld()}), []string{"ask-use-now"}},
+		sample{"purchase, use now", pages.UseNow(pages.UseNowData{Locale: locale, CSRF: "token", Purchase: samplePurchase(),
+			Held: sampleHeld(), Error: "a", Statements: pages.Statements{Compensation: true,
+				Errors: map[string]string{"consent_early_start": "b"}}}), []string{"use-now", "use-now-back", "early-start-error"}},
 		sample{"purchase, withdrawn",
 			pages.PurchaseDetail(pages.PurchaseDetailData{Locale: locale, Purchase: samplePurchase(), Withdrawal: &withdrawal}),
 			[]string{"withdrawal"}},

@@ -66,6 +66,13 @@ const reopenResumes = `INSERT INTO gate_users (user_id, tenant_id, deletion_due_
 	SELECT id, repeat('d', 26), now() + interval '1 day', 12, 'resumes_away' FROM users
 	WHERE deleted_at IS NOT NULL AND merged_into IS NULL AND email IS NULL ORDER BY id LIMIT 1 ON CONFLICT DO NOTHING`
 
+// holdAgain replaces a purchase whose later consent may not change by one without it.
+const holdAgain = `WITH gone AS (DELETE FROM purchases WHERE idempotency_key = 'held' AND later_consent IS NOT NULL RETURNING *),
+	again AS (INSERT INTO purchases SELECT (jsonb_populate_record(NULL::purchases, to_jsonb(gone) - 'later_consent')).* FROM gone RETURNING *),
+	hold AS (INSERT INTO holds (id, user_id, feature, credits, exclusive, expires_at) SELECT gen_random_uuid(), user_id,
+		'withdrawal_period', credits, id::text, now() + interval '13 days' FROM again RETURNING user_id, credits)
+	UPDATE users SET credits_held = credits_held + hold.credits FROM hold WHERE users.id = hold.user_id`
+
 const reopenEvent = `UPDATE stripe_events SET status = 'review', decided = '', last_error = 'awaits_purchase' WHERE event_id = 'evt_state_waits'`
 
 // reopenEndpoints has the webhooks page show one endpoint of each kind, and a delivery.
@@ -108,6 +115,10 @@ var forms = []form{
 		countSQL: `SELECT count(*) FROM refund_requests`, resetSQL: `DELETE FROM refund_requests WHERE goodwill`,
 		fields: []formField{{name: "cents", input: "2000", hidden: true}, {name: "credits", input: "500", hidden: true},
 			{name: "idempotency_key", input: "{n}", maybeValid: keyInputs, hidden: true}}},
+	{action: "POST /purchase/ID/use-now", user: "holder", path: "/purchase/{held}/use-now", button: "#use-now",
+		resetSQL: holdAgain, fields: []formField{{name: "consent_version", input: models.ConsentVersion, hidden: true},
+			{name: "consent_early_start", input: "on", valid: checkboxInputs},
+			{name: "consent_compensation", input: "on", valid: checkboxInputs}}},
 	{action: "POST /account", user: "low", path: "/account", button: "#profile-save", fields: []formField{
 		{name: "name", input: "Ada", valid: nameInputs}, {name: "locale", input: "{locale}"}}},
 	{action: "POST /account/letters", user: "low", path: "/account", button: "#letters-save", fields: []formField{

@@ -201,6 +201,8 @@ func (p *Program) Purchases(ctx context.Context, db *gorm.DB) (*purchase.Service
 	}
 	return &purchase.Service{
 		DB: db, AppURL: p.Config.AppURL, Livemode: p.Config.Livemode(), Tax: tax, Now: models.Now, Log: p.Log,
+		HoldWithoutConsent: p.Config.HoldWithoutConsent,
+
 		Goodwill:  purchase.Goodwill{Days: p.Config.GoodwillDays, Percent: p.Config.GoodwillPercent},
 		OrderText: p.orderText,
 		Stripe:    stripeapi.New(p.Config.StripeSecretKey.Reveal(), p.Config.StripeAPIBase),

@@ -70,6 +70,8 @@ type Config struct {
 
 	WithdrawalAutoRefund bool `env:"WITHDRAWAL_AUTO_REFUND"` // clean withdrawals are refunded without a person
 
+	HoldWithoutConsent bool `env:"HOLD_WITHOUT_CONSENT"` // until the withdrawal period ends, credits are held of buyers who do not ask for them
+
 	GoodwillDays    int `env:"GOODWILL_DAYS"`                           // after the payment, in which buyers may have unused credits refunded; 0: never
 	GoodwillPercent int `env:"GOODWILL_UNUSED_PERCENT" envDefault:"50"` // of a purchase that must be unused for that
 

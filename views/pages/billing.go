@@ -39,7 +39,8 @@ func hasUsage(days []models.DayUsage) bool {
 }
 
 // runsLow reports whether to warn that the balance does not cover the dearest feature, and returns that feature. It
-// does not warn users in debt or without history, nor buyers returning from Stripe.
+// does not warn users in debt or without history, with credits that are held until a withdrawal period ends, nor buyers
+// returning from Stripe.
 func runsLow(d BillingData) (bool, Feature) {
 	var dearest Feature
 	for _, f := range d.Features {
@@ -47,7 +48,7 @@ func runsLow(d BillingData) (bool, Feature) {
 			dearest = f
 		}
 	}
-	return len(d.Latest) > 0 && d.Return == nil && d.User.RunsLow(dearest.Credits), dearest
+	return len(d.Latest) > 0 && len(d.Held) == 0 && d.Return == nil && d.User.RunsLow(dearest.Credits), dearest
 }
 
 // timesText says how often the balance pays for a feature.

@@ -270,7 +270,7 @@ func dossierContent(d DossierData) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = consentFacts(d.Purchase).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = consentFacts(d.Purchase, d.UsableFrom).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// historyHolds lists holds that were not captured. They are no entries and part of no sum.
+// historyHolds lists holds that were not captured. They are not entries and not part of any sum.
 func historyHolds(d HistoryData) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -249,8 +249,11 @@ func holdTable(caption string, holds []models.Hold, labels map[models.Reason]str
 }
 
 func holdState(ctx context.Context, h models.Hold) string {
-	if h.Feature == models.ReasonWithdrawal && h.Status == models.HoldOpen {
+	switch {
+	case h.Feature == models.ReasonWithdrawal && h.Status == models.HoldOpen:
 		return locales.T(ctx, "history.holds.withdrawal")
+	case h.Feature == models.ReasonPeriod && h.Status != models.HoldReleased:
+		return locales.T(ctx, "history.holds.period", locales.Args{"until": components.DateTime(ctx, h.ExpiresAt)})
 	}
 	return locales.T(ctx, "history.holds."+string(h.Status), locales.Args{"until": components.DateTime(ctx, h.ExpiresAt)})
 }

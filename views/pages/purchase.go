@@ -57,20 +57,3 @@ func focusAttributes(focus bool) templ.Attributes {
 	}
 	return templ.Attributes{"tabindex": "-1", "autofocus": true}
 }
-
-// consentField is a statement that the buyer may make.
-type consentField struct {
-	id, name, text string // of the box, of its value, of its label's text
-	checked        bool
-}
-
-// consentFields returns the statements, ticked only where a refused order had them ticked.
-func (d PurchaseData) consentFields() []consentField {
-	return []consentField{
-		{"early-start", "consent_early_start", ConsentTexts[0], d.EarlyStart},
-		{"compensation", "consent_compensation", ConsentTexts[1], d.Compensation},
-	}
-}
-
-// ConsentTexts are the keys of the statements, in the order of models.Consent.
-var ConsentTexts = []string{"consent.early_start", "consent.compensation"}

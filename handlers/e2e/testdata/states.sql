@@ -26,7 +26,8 @@ FROM (VALUES
     ('buyer', 'lost', 'paid', 1, 0, 500, now() - interval '70 days'),
     ('debt', 'moved', 'paid', 1, 0, 0, now() - interval '4 days'),
     ('disputer', 'open', 'paid', 1, 0, 500, now() - interval '7 days'),
-    ('second', 'withdrawn', 'paid', 1, 0, 0, now() - interval '1 day')
+    ('second', 'withdrawn', 'paid', 1, 0, 0, now() - interval '1 day'),
+    ('holder', 'held', 'paid', 1, 0, 0, now() - interval '1 day')
 ) p (who, key, status, quantity, refunded, disputed, moment);
 
 UPDATE purchases SET cause = 'amount_differs' WHERE checkout_session_id IN ('cs_state_review', 'cs_state_foreign', 'cs_state_back');
@@ -69,6 +70,9 @@ INSERT INTO users (email) VALUES (E'b\u043ess@example.com');
 INSERT INTO holds (id, user_id, feature, credits, status, expires_at, created_at)
 SELECT gen_random_uuid(), pg_temp.who('holder'), feature, credits, status, now() + lasts, now() - interval '1 hour'
 FROM (VALUES ('resume_improvement', 15, 'open', interval '1 hour'), ('resume_analysis', 10, 'released', interval '1 hour'), ('job_match', 5, 'expired', interval '-1 minute')) h (feature, credits, status, lasts);
+UPDATE purchases SET holds_credits = true WHERE idempotency_key IN ('held', 'awaiting');
+INSERT INTO holds (id, user_id, feature, credits, exclusive, expires_at, created_at)
+SELECT gen_random_uuid(), user_id, 'withdrawal_period', credits, id::text, now() + interval '13 days', created_at FROM purchases WHERE idempotency_key = 'held';
 UPDATE users u SET credits_balance = coalesce((SELECT sum(delta_credits) FROM credit_transactions c WHERE c.user_id = u.id), 0),
     credits_held = coalesce((SELECT sum(credits) FROM holds h WHERE h.user_id = u.id AND status = 'open'), 0) WHERE email NOT LIKE 'user%';
 
