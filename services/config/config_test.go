@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -287,6 +288,27 @@ func TestLoadRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A setting that is no number, or neither yes nor no, is reported: nobody runs with a default that they have replaced.
+func TestUnreadableSettingsAreReported(t *testing.T) {
+	t.Parallel()
+	var check func(prefix string, of reflect.Type)
+	check = func(prefix string, of reflect.Type) {
+		for f := range of.Fields() {
+			name := prefix + strings.Split(f.Tag.Get("env"), ",")[0]
+			switch {
+			case f.Type.Kind() == reflect.Struct:
+				check(prefix+f.Tag.Get("envPrefix"), f.Type)
+			case name == prefix || name == prefix+"-":
+			case f.Type.Kind() == reflect.Bool, f.Type.Kind() == reflect.Int:
+				if got := wrong(t, with(map[string]string{name: "perhaps"})); !slices.Equal(got, []string{name}) {
+					t.Errorf("%s=perhaps: reported %v, want %s alone", name, got, name)
+				}
+			}
+		}
+	}
+	check("", reflect.TypeFor[config.Config]())
 }
 
 func TestMailSettings(t *testing.T) {

@@ -9,12 +9,13 @@ import (
 const (
 	fewestGoodwillDays = 15
 	mostGoodwillDays   = 3650
+	goodwillBounds     = "must be 0, or a number from 15 to 3650: in the first 14 days, buyers can withdraw"
 )
 
 // checkGoodwill checks what is refunded on request.
 func (c *Config) checkGoodwill(p *problems) {
 	if c.GoodwillDays != 0 && (c.GoodwillDays < fewestGoodwillDays || c.GoodwillDays > mostGoodwillDays) {
-		p.add("GOODWILL_DAYS", "must be 0, or a number from 15 to 3650: in the first 14 days, buyers can withdraw")
+		p.add("GOODWILL_DAYS", goodwillBounds)
 	}
 	if c.GoodwillPercent < 1 || c.GoodwillPercent > 100 {
 		p.add("GOODWILL_UNUSED_PERCENT", "must be a number from 1 to 100")

@@ -49,17 +49,20 @@ func (p *problems) addKind(kind Kind, name, advice string) {
 	p.all = append(p.all, Problem{Name: name, Advice: advice, Kind: kind})
 }
 
-// unparsed are the problems of fields that cannot be parsed. Numbers are missing: they stay 0, which is out of range.
+// unparsed are the problems of fields that cannot be parsed. Other numbers stay 0, which is out of range.
 var unparsed = map[string]Problem{
-	"LogLevel":           {Name: "LOG_LEVEL", Advice: "must be debug, info, warn or error"},
-	"StripeAutomaticTax": {Name: "STRIPE_AUTOMATIC_TAX", Advice: yesOrNo},
-	"StripeTaxIDs":       {Name: "STRIPE_TAX_IDS", Advice: yesOrNo},
-	"SmallBusiness":      {Name: "SMALL_BUSINESS", Advice: yesOrNo},
-	"WebhookPrivate":     {Name: "WEBHOOK_PRIVATE_NETWORKS", Advice: yesOrNo},
-	"DatabaseInsecure":   {Name: "DATABASE_INSECURE", Advice: yesOrNo},
-	"DatabaseMax":        {Name: "DATABASE_MAX_CONNECTIONS", Advice: connectionBounds},
-	"Disabled":           {Name: "OTEL_SDK_DISABLED", Advice: yesOrNo},
-	"Shared":             {Name: "RESUME_MATCHER_SHARED", Advice: yesOrNo},
+	"LogLevel":             {Name: "LOG_LEVEL", Advice: "must be debug, info, warn or error"},
+	"StripeAutomaticTax":   {Name: "STRIPE_AUTOMATIC_TAX", Advice: yesOrNo},
+	"StripeTaxIDs":         {Name: "STRIPE_TAX_IDS", Advice: yesOrNo},
+	"SmallBusiness":        {Name: "SMALL_BUSINESS", Advice: yesOrNo},
+	"WithdrawalAutoRefund": {Name: "WITHDRAWAL_AUTO_REFUND", Advice: yesOrNo},
+	"HoldWithoutConsent":   {Name: "HOLD_WITHOUT_CONSENT", Advice: yesOrNo},
+	"GoodwillDays":         {Name: "GOODWILL_DAYS", Advice: goodwillBounds},
+	"WebhookPrivate":       {Name: "WEBHOOK_PRIVATE_NETWORKS", Advice: yesOrNo},
+	"DatabaseInsecure":     {Name: "DATABASE_INSECURE", Advice: yesOrNo},
+	"DatabaseMax":          {Name: "DATABASE_MAX_CONNECTIONS", Advice: connectionBounds},
+	"Disabled":             {Name: "OTEL_SDK_DISABLED", Advice: yesOrNo},
+	"Shared":               {Name: "RESUME_MATCHER_SHARED", Advice: yesOrNo},
 }
 
 const yesOrNo = "must be true or false"

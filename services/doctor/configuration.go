@@ -55,20 +55,15 @@ func advice(p config.Problem) string {
 		return "doctor.configuration.trusted_proxies"
 	case "STRIPE_API_BASE":
 		return "doctor.configuration.stripe_api_base"
-	case "STRIPE_AUTOMATIC_TAX":
-		return "doctor.configuration.stripe_automatic_tax"
-	case "STRIPE_TAX_IDS":
-		return "doctor.configuration.stripe_tax_ids"
 	case "DATABASE_MAX_CONNECTIONS":
 		return "doctor.configuration.database_max_connections"
-	case "DATABASE_INSECURE":
-		return "doctor.configuration.database_insecure"
 	case "SMALL_BUSINESS":
 		return "doctor.configuration.small_business"
-	case "WEBHOOK_PRIVATE_NETWORKS":
-		return "doctor.configuration.webhook_private"
 	case "OIDC_ISSUER":
 		return "doctor.configuration.oidc_issuer"
+	case "STRIPE_AUTOMATIC_TAX", "STRIPE_TAX_IDS", "DATABASE_INSECURE", "WEBHOOK_PRIVATE_NETWORKS",
+		"WITHDRAWAL_AUTO_REFUND", "HOLD_WITHOUT_CONSENT":
+		return "doctor.configuration.yes_or_no"
 	case "GOODWILL_DAYS":
 		return "doctor.configuration.goodwill_days"
 	case "GOODWILL_UNUSED_PERCENT":

@@ -89,7 +89,7 @@ func TestTaxOnInvoices(t *testing.T) {
 			"true").wantRed("doctor.configuration.small_business")
 	})
 	t.Run("neither true nor false", func(t *testing.T) {
-		base.forTest(t).with("STRIPE_TAX_IDS", "perhaps").wantRed("doctor.configuration.stripe_tax_ids")
+		base.forTest(t).with("STRIPE_TAX_IDS", "perhaps").wantRed("doctor.configuration.yes_or_no")
 	})
 }
 
