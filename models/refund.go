@@ -59,11 +59,12 @@ func RefundStatuses() []string {
 const RefundFailedSQL = `status IN ('failed', 'canceled')`
 
 // DisputeStatuses lists Stripe's statuses of a dispute. They have no order: an inquiry may become a dispute, a lost
-// dispute may be won late, and a won one may be lost in arbitration.
+// dispute may be won late, and a won one may be lost in arbitration. A prevented one ended before the bank took the
+// money, for example because of a refund.
 // Source: https://docs.stripe.com/api/disputes/object#dispute_object-status
 func DisputeStatuses() []string {
 	return []string{"warning_needs_response", "warning_under_review", "warning_closed", "needs_response", "under_review",
-		"lost", "won"}
+		"lost", "won", "prevented"}
 }
 
 // StripeRefund is the latest known state of a refund.
@@ -98,14 +99,16 @@ type StripeDispute struct {
 }
 
 // MayTake reports whether the dispute has the money, or may take it.
-func (d StripeDispute) MayTake() bool { return d.Status != "won" && d.Status != "warning_closed" }
+func (d StripeDispute) MayTake() bool {
+	return d.Status != "won" && d.Status != "warning_closed" && d.Status != "prevented"
+}
 
 // Open reports whether the bank has not decided the dispute.
 func (d StripeDispute) Open() bool { return d.MayTake() && d.Status != "lost" }
 
 const (
 	// DisputeOpenSQL is the condition of a dispute that the bank has not decided.
-	DisputeOpenSQL = `status NOT IN ('won', 'warning_closed', 'lost')`
+	DisputeOpenSQL = `status NOT IN ('won', 'warning_closed', 'prevented', 'lost')`
 	// DisputeTookSQL is the condition of a dispute that took the money.
 	DisputeTookSQL = `status IN ('needs_response', 'under_review', 'lost')`
 )

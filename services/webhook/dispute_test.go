@@ -40,6 +40,10 @@ func TestDisputesInAnyOrder(t *testing.T) {
 		{"an inquiry", []string{
 			dispute("evt_1", "created", warning, 3500), dispute("evt_2", "closed", "warning_closed", 3500),
 		}, 1200},
+		{"prevented", []string{dispute("evt_1", "created", "prevented", 3500)}, 1200},
+		{"opened and prevented", []string{
+			dispute("evt_1", "created", open, 3500), dispute("evt_2", "closed", "prevented", 3500),
+		}, 1200},
 		{"an inquiry that became a dispute", []string{
 			dispute("evt_1", "created", warning, 3500), dispute("evt_2", "updated", open, 3500),
 		}, 0},

@@ -28,8 +28,8 @@ var (
 		"succeeded":       {"failed"}, // days later, by the buyer's bank
 	}
 	disputeSteps = map[string][]string{
-		"":                       {"needs_response", "warning_needs_response", "lost"},
-		"warning_needs_response": {"warning_under_review", "warning_closed", "needs_response"},
+		"":                       {"needs_response", "warning_needs_response", "lost", "prevented"},
+		"warning_needs_response": {"warning_under_review", "warning_closed", "prevented", "needs_response"},
 		"warning_under_review":   {"warning_closed", "needs_response"},
 		"needs_response":         {"under_review", "won", "lost"}, "under_review": {"won", "lost"},
 		"lost": {"won"},  // late

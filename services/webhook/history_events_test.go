@@ -139,7 +139,7 @@ func (p *payment) dispute(d *reversal) string {
 
 // movement is the balance transaction of a dispute in another currency than the payment's.
 func (d *reversal) movement(currency string) string {
-	if d.currency == "" || d.status == "won" || strings.HasPrefix(d.status, "warning") {
+	if d.currency == "" || d.status == "won" || d.status == "prevented" || strings.HasPrefix(d.status, "warning") {
 		return ""
 	}
 	return fmt.Sprintf(`{"id":"txn_%s","object":"balance_transaction","amount":%d,"currency":%q}`, d.id, -d.converted,
@@ -150,7 +150,7 @@ func (d *reversal) movement(currency string) string {
 func (h *history) emitDispute(p *payment, d *reversal, kind string) {
 	object := p.dispute(d)
 	switch d.status {
-	case "won", "warning_closed":
+	case "won", "warning_closed", "prevented":
 		kind = "closed"
 	case "lost":
 		if kind != "created" { // it was lost at once

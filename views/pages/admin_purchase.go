@@ -145,7 +145,7 @@ func refundKind(r models.StripeRefund) components.AlertKind {
 
 func disputeKind(status string) components.AlertKind {
 	switch status {
-	case "won", "warning_closed":
+	case "won", "warning_closed", "prevented":
 		return components.Success
 	case "lost":
 		return components.Danger
