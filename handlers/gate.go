@@ -13,6 +13,7 @@ import (
 
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/gate"
 	"github.com/resume-matcher/credits/services/gate/routes"
 	"github.com/resume-matcher/credits/views/components"
 )
@@ -211,11 +212,13 @@ func (h *Handler) answerGate(c *fiber.Ctx, f *fault.Error, status int) error {
 // prefetches reports whether Next.js asks for the data of a page, for now or for later.
 func prefetches(c *fiber.Ctx) bool { return c.Context().QueryArgs().Has("_rsc") }
 
-// requestHeader copies the request's header.
+// requestHeader copies the headers of the request that reach Resume Matcher.
 func requestHeader(c *fiber.Ctx) http.Header {
 	header := http.Header{}
 	for name, value := range c.Request().Header.All() {
-		header.Add(string(name), string(value))
+		if gate.Upward(string(name)) {
+			header.Add(string(name), string(value))
+		}
 	}
 	return header
 }

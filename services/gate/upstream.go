@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -182,27 +183,27 @@ var downwardHeaders = map[string]bool{
 	"Retry-After": true, "Vary": true,
 }
 
-// upward returns the headers of a request that reach Resume Matcher. Next.js has its own, such as
-// Next-Router-State-Tree.
+// Upward reports whether a header of a request, by its canonical name, reaches Resume Matcher. Next.js has its own,
+// such as Next-Router-State-Tree.
+func Upward(name string) bool { return upwardHeaders[name] || strings.HasPrefix(name, "Next-") }
+
+// upward returns the headers of a request that reach Resume Matcher.
 func upward(header http.Header) http.Header {
-	up := pick(header, upwardHeaders, "Next-")
-	if _, named := up["User-Agent"]; !named {
-		up["User-Agent"] = nil // else the transport names itself
+	up := http.Header{"User-Agent": nil} // else the transport names itself
+	for name, values := range header {
+		if Upward(name) {
+			up[name] = values
+		}
 	}
 	return up
 }
 
-// downward returns the headers of an answer that reach the browser.
-func downward(header http.Header) http.Header { return pick(header, downwardHeaders, "X-Nextjs-") }
-
-func pick(header http.Header, names map[string]bool, prefix string) http.Header {
-	picked := http.Header{}
-	for name, values := range header {
-		if names[name] || strings.HasPrefix(name, prefix) {
-			picked[name] = values
-		}
-	}
-	return picked
+// downward removes the headers of an answer that do not reach the browser.
+func downward(header http.Header) http.Header {
+	maps.DeleteFunc(header, func(name string, _ []string) bool {
+		return !downwardHeaders[name] && !strings.HasPrefix(name, "X-Nextjs-")
+	})
+	return header
 }
 
 // readWhole reads the body of an answer that is to be judged.
