@@ -84,6 +84,9 @@ func canonicalPath(r *fasthttp.RequestCtx) error {
 
 // uploadTime gives large bodies more time to arrive.
 func (h *Handler) uploadTime(header *fasthttp.RequestHeader) (limits fasthttp.RequestConfig) {
+	if header.IsGet() {
+		return limits // it has no body
+	}
 	path, _, err := routes.Canonical(string(header.RequestURI()))
 	if err != nil || !h.forGate(string(header.Host()), string(path)) {
 		return limits

@@ -61,7 +61,7 @@ func labels(method, route string) (string, string) {
 	if !slices.Contains(methods, method) {
 		method = "other"
 	}
-	return method, strings.Replace(route, localePattern(), "/:locale", 1)
+	return method, strings.Replace(route, localePattern, "/:locale", 1)
 }
 
 // countRequest counts an answered request under its route's pattern.

@@ -44,7 +44,7 @@ func NewApp(h *Handler) *fiber.App {
 	app.Use(h.secure)
 	docs := h.routePrograms(app)
 	h.routeSession(app)
-	page := app.Group(localePattern(), h.useLocale, h.checkToken)
+	page := app.Group(localePattern, h.useLocale, h.checkToken)
 	h.routePages(page, docs)
 	h.routeAccount(page)
 	h.routeAdmin(page.Group("/admin", h.requireStaff))
@@ -117,8 +117,8 @@ func (h *Handler) routeSession(app *fiber.App) {
 
 	// Registered before the CSRF-protected pages: withdrawals are open to anonymous visitors, and mail programs
 	// unsubscribe.
-	app.Post(localePattern()+"/letters/:id/unsubscribe", h.useLocale, h.unsubscribe)
-	app.Post(localePattern()+"/withdrawal", h.useLocale, h.declareWithdrawal)
+	app.Post(localePattern+"/letters/:id/unsubscribe", h.useLocale, h.unsubscribe)
+	app.Post(localePattern+"/withdrawal", h.useLocale, h.declareWithdrawal)
 }
 
 // routePages registers the pages of visitors and users.
@@ -236,6 +236,4 @@ func (a *api) registerCalls() {
 }
 
 // localePattern is the path prefix of the pages: /:locale<regex(^(de|en)$)>.
-func localePattern() string {
-	return "/:locale<regex(^(" + strings.Join(components.Languages(), "|") + ")$)>"
-}
+var localePattern = "/:locale<regex(^(" + strings.Join(components.Languages(), "|") + ")$)>"
