@@ -37,4 +37,5 @@ func TestEveryGateRouteKnowsItsRoles(t *testing.T) {
 			}
 		}
 	}
+	f.wantCredits("after one request to each route, none with a result", 100, 0)
 }

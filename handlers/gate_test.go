@@ -162,6 +162,10 @@ func TestUploads(t *testing.T) {
 	if res, _ := post(4<<20, ownOrigin); res.StatusCode != 401 {
 		t.Errorf("4 MiB of a visitor: status %d, want 401", res.StatusCode)
 	}
+	f.credit(f.user, -85) // after an upload of 10
+	if res, _ := post(4<<20, f.cookie, ownOrigin); res.StatusCode != 402 {
+		t.Errorf("4 MiB of a user with 5 credits: status %d, want 402", res.StatusCode)
+	}
 	if f.seen() != before {
 		t.Errorf("Resume Matcher saw %d refused uploads, want 0", f.seen()-before)
 	}

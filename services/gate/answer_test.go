@@ -83,7 +83,7 @@ func TestUnpaidAnswersAreFew(t *testing.T) {
 	dbtest.CheckLedger(t, m.db)
 }
 
-// A redirect stays on our host, however it is written.
+// A redirect of a page stays on our host, however it is written. The API's do not pass: they name its internal host.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	m := newMatcher(t)
@@ -115,6 +115,9 @@ func TestRedirects(t *testing.T) {
 		}
 		if got != want || want == "" && !fault.Is(err, fault.Upstream) {
 			t.Errorf("%q: redirect to %q, error %v; want %q", location, got, err, want)
+		}
+		if status, _, err := m.serve(t.Context(), 0, get("/resumes/list")); !fault.Is(err, fault.Upstream) {
+			t.Errorf("%q, of the API: status %d, error %v; want %s", location, status, err, fault.Upstream)
 		}
 	}
 }

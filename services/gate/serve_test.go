@@ -2,7 +2,6 @@ package gate_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -92,10 +91,11 @@ func TestBrokenAnswersAreNotCharged(t *testing.T) {
 	dbtest.CheckLedger(t, m.db)
 }
 
+// A charged request whose feature is off, or whose price is missing, is never sent, and neither is one without its pass
+// or beyond its bounds.
 func TestRequestsThatNeverReachResumeMatcher(t *testing.T) {
 	t.Parallel()
 	m := newMatcher(t)
-	letter := post("/resumes/"+m.tailored+"/generate-cover-letter", nil)
 	refused := func(what string, r gate.Request, code fault.Code, problem fault.Problem) {
 		t.Helper()
 		before := len(m.app.Seen())
@@ -108,11 +108,16 @@ func TestRequestsThatNeverReachResumeMatcher(t *testing.T) {
 		}
 		m.wantTaken(what, 0)
 	}
-	m.exec(`UPDATE feature_prices SET active = false WHERE feature = 'job_match'`)
-	refused("a feature that is off", letter, fault.Forbidden, fault.FeatureOff)
-	m.exec(`UPDATE feature_prices SET active = true, credits = 101 WHERE feature = 'job_match'`)
-	refused("too few credits", letter, fault.InsufficientCredits, "")
-	m.exec(`UPDATE feature_prices SET credits = 5 WHERE feature = 'job_match'`)
+	calls := m.charged()
+	m.exec(`UPDATE feature_prices SET active = false`)
+	for name, call := range calls {
+		refused(name+", a feature that is off", call.request, fault.Forbidden, fault.FeatureOff)
+	}
+	m.exec(`UPDATE feature_prices SET active = true, credits = 101`)
+	for name, call := range calls {
+		refused(name+", too few credits", call.request, fault.InsufficientCredits, "")
+	}
+	m.exec(`UPDATE feature_prices SET credits = 5`)
 	refused("a confirmation without a preview", post("/resumes/improve/confirm", map[string]any{"job_id": m.job}),
 		fault.Conflict, fault.PassMissing)
 	many := m.answers()
@@ -181,27 +186,6 @@ func TestOneAtATimeUntilTheCreditsEnd(t *testing.T) {
 	}
 	m.wantTaken("twenty requests", 100)
 	dbtest.CheckLedger(t, m.db)
-}
-
-// The browser's departure does not stop a request: its result decides.
-func TestBrowserThatLeavesPaysForTheResult(t *testing.T) {
-	t.Parallel()
-	m := newMatcher(t)
-	m.app.SetTransport(resumematcher.Slow)
-	ctx, leave := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() {
-		_, _, err := m.serve(ctx, 0, post("/enrichment/analyze/"+m.resume, nil))
-		served <- err
-	}()
-	<-m.app.Arrived()
-	leave()
-	if _, held := m.credits(); held != 10 {
-		t.Errorf("held %d credits while the request runs, want 10", held)
-	}
-	m.app.Release()
-	m.must(<-served)
-	m.wantTaken("a request whose browser left", 10)
 }
 
 // The end of the time limit, and of the program, release the hold.
