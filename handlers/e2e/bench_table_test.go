@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +68,23 @@ func runClients(b *testing.B, clients, each int, work func(client, n int) error)
 		}
 	})
 	return float64(len(took)) / time.Since(began).Seconds(), took
+}
+
+// processorTime returns the processor time of a server since its start, of all its threads; 0 where there is no /proc.
+// Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+func (s *site) processorTime() time.Duration {
+	s.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	const tick = 10 * time.Millisecond
+	_, after, _ := strings.Cut(string(text), ") ") // the name before may have spaces
+	fields := strings.Fields(after)
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err := cmp.Or(err, err2); err != nil {
+		s.t.Fatal(err)
+	}
+	return time.Duration(user+system) * tick
 }

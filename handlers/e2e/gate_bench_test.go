@@ -32,14 +32,15 @@ const (
 )
 
 // BenchmarkGate sends requests to Resume Matcher through the gate and, as the yardstick, directly to it, in turn; and
-// requests for a page of ours to a server with the gate and to one without. The database is durable. Figures are
-// medians over rounds, so run several (-benchtime 5x).
+// requests for a page of ours to a server with the gate and to one without. One Resume Matcher is written in Go and
+// answers at once, another in Python, as the real one is. The database is durable. Figures are medians over rounds, so
+// run several (-benchtime 5x); the processor time of our server is that of all rounds.
 func BenchmarkGate(b *testing.B) {
 	g := newGateBench(b)
 	for _, c := range g.cases {
 		g.run(b, c) // the first requests open connections
 	}
-	g.figures = map[string]*figure{}
+	g.figures, g.worked = map[string]*figure{}, map[string]time.Duration{}
 	for b.Loop() {
 		for _, c := range g.cases {
 			g.run(b, c)
@@ -59,6 +60,7 @@ type gateBench struct {
 	cookies []string // header lines of some users
 	cases   []gateCase
 	figures map[string]*figure
+	worked  map[string]time.Duration // processor time of our server, by case
 }
 
 // gateCase is one kind of request, sent through the gate and past it.
@@ -69,6 +71,7 @@ type gateCase struct {
 	past    string // the yardstick: direct, or no gate
 	direct  gateTarget
 	gated   gateTarget
+	site    *site // which gated goes to
 }
 
 // gateTarget is a request and the server that it goes to.
@@ -83,10 +86,12 @@ const gateUsers = 4
 func newGateBench(b *testing.B) *gateBench {
 	b.Helper()
 	db, server := newDurableDatabase(b)
-	g := &gateBench{fx: &fixture{db: db, url: server.URL()}, matcher: newQuickMatcher(b), figures: map[string]*figure{}}
-	env := append(g.fx.envFor(g.matcher.url), "LOG_LEVEL=warn")
-	g.gated = start(b, env...)
-	alone := start(b, env[0], "LOG_LEVEL=warn")
+	g := &gateBench{fx: &fixture{db: db, url: server.URL()}, matcher: newQuickMatcher(b), figures: map[string]*figure{},
+		worked: map[string]time.Duration{}}
+	dir := workDir(b) // its secrets make a session valid at each server
+	gate := func(matcher string) *site { return startIn(b, dir, append(g.fx.envFor(matcher), "LOG_LEVEL=warn")...) }
+	g.gated = gate(g.matcher.url)
+	alone := start(b, "DATABASE_URL="+g.fx.url, "LOG_LEVEL=warn")
 	users := append([]*visitor{g.fx.newUser(g.gated, 100_000_000)}, signInMany(g.gated, gateUsers-1)...)
 	for _, v := range users {
 		var pairs []string
@@ -98,8 +103,9 @@ func newGateBench(b *testing.B) *gateBench {
 	origin := "Origin: " + g.gated.url + "\r\nContent-Length: 0\r\n"
 	none := []string{""}
 	get := func(name string, clients, each int, path string, cookies []string) gateCase {
-		return gateCase{name: name, clients: clients, each: each, past: "direct",
-			direct: gateTarget{g.matcher.url, "GET", path, none}, gated: gateTarget{g.gated.url, "GET", path, cookies}}
+		return gateCase{name: name, clients: clients, each: each, past: "direct", site: g.gated,
+			direct: gateTarget{g.matcher.url, "GET", path, none},
+			gated:  gateTarget{g.gated.url, "GET", path, cookies}}
 	}
 	g.cases = []gateCase{
 		get("file, one at a time", 1, gateAlone, quickFile, none),
@@ -107,11 +113,21 @@ func newGateBench(b *testing.B) *gateBench {
 		get("file, 32 at once", benchConnections, gateEach, quickFile, none),
 		get("small, 32 at once", benchConnections, gateEach, quickList, g.cookies),
 		get("200 kB, 32 at once", benchConnections, gateEach, quickPage, g.cookies),
-		{name: "charged, one at a time", clients: 1, each: gateAlone, past: "direct",
+		{name: "charged, one at a time", clients: 1, each: gateAlone, past: "direct", site: g.gated,
 			direct: gateTarget{g.matcher.url, "POST", quickLetter, []string{"Content-Length: 0\r\n"}},
 			gated:  gateTarget{g.gated.url, "POST", quickLetter, []string{g.cookies[0] + origin}}},
-		{name: "own page, 32 at once", clients: benchConnections, each: gateEach, past: "no gate",
+		{name: "own page, 32 at once", clients: benchConnections, each: gateEach, past: "no gate", site: g.gated,
 			direct: gateTarget{alone.url, "GET", "/en/login", none}, gated: gateTarget{g.gated.url, "GET", "/en/login", none}},
+	}
+	if address := startPython(b); address != "" {
+		site := gate(address)
+		for _, c := range []gateCase{
+			get("Python, file, 32 at once", benchConnections, gateEach, quickFile, none),
+			get("Python, list, 32 at once", benchConnections, gateEach, quickList, g.cookies),
+		} {
+			c.direct.address, c.gated.address, c.site = address, site.url, site
+			g.cases = append(g.cases, c)
+		}
 	}
 	return g
 }
@@ -140,7 +156,11 @@ func (g *gateBench) run(b *testing.B, c gateCase) {
 		label string
 		gateTarget
 	}{{c.past, c.direct}, {"gate", c.gated}} {
-		rate, took := runClients(b, c.clients, c.each, to.connect(b, c.clients))
+		send, before := to.connect(b, c.clients), c.site.processorTime()
+		rate, took := runClients(b, c.clients, c.each, send)
+		if to.label == "gate" {
+			g.worked[c.name] += c.site.processorTime() - before
+		}
 		g.add(c.name+", "+to.label, rate, took)
 	}
 }
@@ -199,6 +219,9 @@ func (g *gateBench) report(b *testing.B) {
 			b.ReportMetric(float64(added.Microseconds())/1000, fmt.Sprintf("%s_added_p%d_ms", unit, percent))
 		}
 		b.ReportMetric(median(gate.rates)/median(direct.rates), unit+"_ratio")
+		if worked := g.worked[c.name]; worked > 0 {
+			b.ReportMetric(float64(worked.Microseconds())/float64(len(gate.took)), unit+"_processor_us")
+		}
 		writeFigures(b, *direct, *gate)
 	}
 }
