@@ -39,7 +39,8 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderCacheControl, "private, no-store")
 	}
 	c.Status(answer.Status)
-	c.Context().SetBodyStream(&renewing{ReadCloser: answer.Body, of: c.Context()}, bodySize(answer))
+	length := bodySize(answer)
+	c.Context().SetBodyStream(&renewing{ReadCloser: answer.Body, of: c.Context(), length: length}, length)
 	return nil
 }
 
@@ -71,7 +72,8 @@ func bodySize(answer *gate.Response) int {
 // renewing is a body that gives the browser writeTimeout for each piece instead of for the whole.
 type renewing struct {
 	io.ReadCloser
-	of *fasthttp.RequestCtx
+	of     *fasthttp.RequestCtx
+	length int // bytes; -1 if unknown
 }
 
 // Read renews the deadline for the piece that it returns.
@@ -82,3 +84,19 @@ func (r *renewing) Read(piece []byte) (int, error) {
 	}
 	return n, err
 }
+
+// pieceBytes is how much of a body is read at most before it is sent. fasthttp would read 4 KiB and write each piece
+// twice, because it does not fit into its buffer with the length in front.
+const pieceBytes = 16 << 10
+
+// WriteTo sends the body, each piece as it arrives.
+func (r *renewing) WriteTo(w io.Writer) (int64, error) {
+	size := pieceBytes
+	if r.length >= 0 {
+		size = min(r.length+1, pieceBytes)
+	}
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, size))
+}
+
+// SupportsBodyWriteTo lets fasthttp call WriteTo instead of Read.
+func (r *renewing) SupportsBodyWriteTo() bool { return true }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,4 +58,40 @@ func TestStreamsOutliveTheWriteTimeout(t *testing.T) {
 	if rest, err := io.ReadAll(res.Body); err != nil || len(rest) != 0 {
 		t.Errorf("after the last piece: %q (%v), want the end", rest, err)
 	}
+}
+
+// An answer of any size arrives whole, whether Resume Matcher tells its length or not, and the connection stays usable.
+func TestAnswersArriveWhole(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	f.behind("", func(w http.ResponseWriter, r *http.Request) {
+		size, _ := strconv.Atoi(r.URL.Query().Get("size"))
+		if !r.URL.Query().Has("chunked") {
+			w.Header().Set("Content-Length", strconv.Itoa(size))
+		}
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.WriteString(w, numbered(size)) // a closed connection shows at the other end
+	})
+	address, _ := f.serve(transport.Slots{})
+	c := dial(t, address)
+	for _, query := range []string{"", "&chunked"} {
+		for _, size := range []int{0, 1, pieceBytes - 1, pieceBytes, pieceBytes + 1, 5*pieceBytes + 7} {
+			res, body := c.send(fmt.Sprintf("GET /api/v1/resumes/list?size=%d%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", size,
+				query, f.cookie))
+			if res.StatusCode != http.StatusOK || body != numbered(size) || (res.ContentLength >= 0) != (query == "") {
+				t.Errorf("%d bytes%s: status %d, %d bytes, length %d; want 200 and all", size, query, res.StatusCode, len(body),
+					res.ContentLength)
+			}
+		}
+	}
+}
+
+// numbered returns a text whose parts all differ.
+func numbered(size int) string {
+	var text strings.Builder
+	for n := 0; text.Len() < size; n++ {
+		fmt.Fprintln(&text, n)
+	}
+	return text.String()[:size]
 }
