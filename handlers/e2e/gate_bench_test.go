@@ -133,7 +133,7 @@ func newGateBench(b *testing.B) *gateBench {
 }
 
 // connect returns what sends the request on a client's own connection.
-func (to gateTarget) connect(b *testing.B, clients int) func(client, _ int) error {
+func (to gateTarget) connect(b *testing.B, clients int) (send func(client, _ int) error, end func()) {
 	b.Helper()
 	conns, texts := make([]*rawConn, clients), make([][]byte, clients)
 	for i := range conns {
@@ -141,11 +141,16 @@ func (to gateTarget) connect(b *testing.B, clients int) func(client, _ int) erro
 		texts[i] = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", to.method, to.path, conns[i].host,
 			to.headers[i%len(to.headers)])
 	}
-	return func(client, _ int) error {
+	send = func(client, _ int) error {
 		if err := conns[client].post(texts[client], http.StatusOK); err != nil {
 			return fmt.Errorf("%s %s%s: %w", to.method, to.address, to.path, err)
 		}
 		return nil
+	}
+	return send, func() {
+		for _, c := range conns {
+			_ = c.conn.Close() // the answers have arrived
+		}
 	}
 }
 
@@ -156,8 +161,10 @@ func (g *gateBench) run(b *testing.B, c gateCase) {
 		label string
 		gateTarget
 	}{{c.past, c.direct}, {"gate", c.gated}} {
-		send, before := to.connect(b, c.clients), c.site.processorTime()
+		send, end := to.connect(b, c.clients)
+		before := c.site.processorTime()
 		rate, took := runClients(b, c.clients, c.each, send)
+		end()
 		if to.label == "gate" {
 			g.worked[c.name] += c.site.processorTime() - before
 		}
