@@ -51,20 +51,31 @@ func (l *load) replay() {
 // nothing else.
 func (l *load) compare(db *gorm.DB, acked []ack, bought []*purchase, exact bool) {
 	l.tr.Helper()
-	var rows []struct{ ID, UserID int64 }
-	if err := db.Raw(`SELECT id, user_id FROM credit_transactions WHERE reason = 'job_match'`).Scan(&rows).Error; err != nil {
-		l.tr.Fatalf("read entries: %v", err)
+	type entry struct {
+		ID, UserID int64
+		CreatedAt  time.Time
 	}
-	owner := map[int64]int64{}
+	var rows []entry
+	var clock time.Time
+	l.tr.try(db.Raw(`SELECT id, user_id, created_at FROM credit_transactions WHERE reason = 'job_match'`).Scan(&rows).Error)
+	l.tr.try(db.Raw(`SELECT clock_timestamp()`).Scan(&clock).Error)
+	ahead := time.Until(clock) - time.Millisecond // the database's clock, at least
+	entries := map[int64]entry{}
 	for _, r := range rows {
-		owner[r.ID] = r.UserID
+		entries[r.ID] = r
 	}
-	seen := map[int64]bool{}
+	seen, untrue := map[int64]bool{}, 0
 	for _, a := range acked {
-		if owner[a.transaction] != a.user || seen[a.transaction] {
+		booked := entries[a.transaction]
+		if booked.UserID != a.user || seen[a.transaction] {
 			l.tr.lost++
+		} else if booked.CreatedAt.Before(a.began.Add(ahead)) && !a.began.IsZero() {
+			untrue++
 		}
 		seen[a.transaction] = true
+	}
+	if untrue > 0 {
+		l.tr.failf("%d movements of %d were booked when every answer so far said that nothing was", untrue, len(acked))
 	}
 	if exact {
 		l.tr.double += max(len(rows)-len(seen), 0)

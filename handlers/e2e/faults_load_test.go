@@ -4,19 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -47,6 +43,9 @@ type load struct {
 type ack struct {
 	user, transaction int64
 	path, key, body   string
+
+	// began is when the attempt that succeeded began, if every answer before said that nothing was booked; else zero.
+	began time.Time
 }
 
 // loads numbers the loads, for their keys.
@@ -114,30 +113,36 @@ func (l *load) work(key string) {
 	case n == 0 && len(l.stock) > 0:
 		l.buy(<-l.stock)
 	case n < 4:
-		body := l.repeat(l.post("/api/credits/holds", key, fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user)))
-		var hold struct{ HoldID string }
-		if json.Unmarshal(body, &hold) == nil && hold.HoldID != "" {
-			l.move(user, "/api/credits/holds/"+hold.HoldID+"/capture", "", "")
+		if id := l.hold(user, key); id != "" {
+			l.move(user, "/api/credits/holds/"+id+"/capture", "", "")
 		}
 	default:
 		l.move(user, "/api/credits/spend", key, fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user))
 	}
 }
 
+// hold repeats a request for a hold until it is acknowledged, and returns the id; empty if patience ended.
+func (l *load) hold(user int64, key string) string {
+	body := l.repeat(l.post("/api/credits/holds", key, fmt.Sprintf(`{"userId":%d,"feature":"job_match"}`, user)))
+	var hold struct{ HoldID string }
+	_ = json.Unmarshal(body, &hold) // no id either
+	return hold.HoldID
+}
+
 // move repeats a request until its movement is acknowledged, and records it.
 func (l *load) move(user int64, path, key, body string) {
 	var moved struct{ TransactionID int64 }
-	answer := l.repeat(l.post(path, key, body))
-	if answer == nil {
+	a := l.persist(l.post(path, key, body))
+	if a.body == nil {
 		return
 	}
-	if err := json.Unmarshal(answer, &moved); err != nil || moved.TransactionID == 0 {
-		l.tr.failf("%s: success without a movement: %s", path, answer)
+	if err := json.Unmarshal(a.body, &moved); err != nil || moved.TransactionID == 0 {
+		l.tr.failf("%s: success without a movement: %s", path, a.body)
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.acked = append(l.acked, ack{user, moved.TransactionID, path, key, body})
+	l.acked = append(l.acked, ack{user, moved.TransactionID, path, key, body, a.began})
 }
 
 // buy sends the event of a payment, and for each second purchase the event of a refund.
@@ -180,61 +185,28 @@ func (l *load) send(method, path, key, body string) requestTo {
 
 // repeat sends a request to one server after another until it succeeds, and returns the answer's body; nil if patience
 // ended.
-func (l *load) repeat(build requestTo) []byte {
+func (l *load) repeat(build requestTo) []byte { return l.persist(build).body }
+
+// persist is repeat, and returns the answer.
+func (l *load) persist(build requestTo) answer {
+	answers, unchanged := 0, 0 // those that failed; those that said that nothing was booked
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		began := time.Now()
 		a := l.once(build, l.origins[rand.IntN(len(l.origins))])
 		if l.count(a); a.status/100 == 2 {
-			return a.body
+			if answers > 0 && answers == unchanged {
+				a.began = began
+			}
+			return a
+		}
+		answers++
+		if a.unchanged() {
+			unchanged++
 		}
 		<-time.After(time.Duration(20+rand.IntN(60)) * time.Millisecond)
 	}
 	l.tr.failf("a request was not acknowledged within %s", patience)
-	return nil
-}
-
-// answer is one answer; the status is 0 if there was none.
-type answer struct {
-	status  int
-	header  http.Header
-	body    []byte
-	failure string // of a request without an answer
-	took    time.Duration
-}
-
-// once sends a request once.
-func (l *load) once(build requestTo, origin string) (a answer) {
-	began := time.Now()
-	defer func() { a.took = time.Since(began) }()
-	req, err := build(context.Background(), origin)
-	if err != nil {
-		return answer{failure: err.Error()}
-	}
-	res, err := l.client.Do(req)
-	if err != nil {
-		return answer{failure: failure(err)}
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return answer{failure: failure(err)}
-	}
-	return answer{status: res.StatusCode, header: res.Header, body: body}
-}
-
-// failure names why there is no answer.
-func failure(err error) string {
-	var timeout net.Error
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return "reset"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "idle connection"):
-		return "EOF"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "timeout"
-	}
-	return err.Error()
+	return answer{}
 }
 
 // count counts an answer, and fails the scenario at the first of a kind that it does not allow.
