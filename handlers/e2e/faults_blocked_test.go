@@ -66,26 +66,33 @@ func userIsStuck(tr *trial) {
 	l.finish()
 }
 
-// deadlock lets another session lock a user and then the purchase that the server has locked.
+// deadlock lets another session lock a row that the server needs next, and then the one that the server has locked: a
+// user and a purchase, or a hold and its user. The server repeats its transaction.
 func deadlock(tr *trial) {
 	fx := tr.fixture()
 	l := newLoad(tr, fx, newFleet(tr, 2, fx.env()...).origins())
 	l.start(4)
 	other := &fixture{db: openDatabase(tr, tr.superuser(fx.url))}
-	for range 3 {
-		p := <-l.stock
+	const lock = `SELECT 1 FROM %s WHERE id = ? FOR UPDATE`
+	cross := func(table string, id any, lockedTable string, lockedID any, work func()) {
 		b := other.barrier(tr)
 		b.lock(tr, `SET LOCAL deadlock_timeout = '1min'`) // the server is the one to find out
-		b.lock(tr, `SELECT 1 FROM users WHERE id = ? FOR UPDATE`, p.user)
-		var buying sync.WaitGroup
-		buying.Go(func() { l.buy(p) })
-		dbtest.Eventually(tr, "the event waits for the user", func() bool {
+		b.lock(tr, fmt.Sprintf(lock, table), id)
+		var working sync.WaitGroup
+		working.Go(work)
+		dbtest.Eventually(tr, "the server waits", func() bool {
 			return fx.count(tr, `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND ? = ANY (pg_blocking_pids(pid))`,
 				b.pid) > 0
 		})
-		b.lock(tr, `SELECT 1 FROM purchases WHERE id = ? FOR UPDATE`, p.id)
+		b.lock(tr, fmt.Sprintf(lock, lockedTable), lockedID)
 		b.unlock()
-		buying.Wait()
+		working.Wait()
+	}
+	for i := range 3 {
+		p, user := <-l.stock, fx.users[0]
+		cross("users", p.user, "purchases", p.id, func() { l.buy(p) })
+		hold := l.hold(user, fmt.Sprintf("deadlock-%d", i))
+		cross("holds", hold, "users", user, func() { l.move(user, "/api/credits/holds/"+hold+"/capture", "", "") })
 	}
 	l.finish()
 	found := fx.count(tr, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`)
