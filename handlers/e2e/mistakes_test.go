@@ -9,54 +9,81 @@ import (
 	"testing"
 )
 
-// Each patch in testdata/mistakes is a mistake that makes money wrong or a page unusable. Its header names the package
-// and the tests that must fail with it. TestMistakesAreFound applies one patch after another to a copy of the sources;
-// each takes a build, so only make bite and make test-full run it.
+// TestMistakesAreFound plants each mistake with the header Tests, in its Package: one of these tests must fail.
 func TestMistakesAreFound(t *testing.T) {
-	if os.Getenv("PLANT_MISTAKES") == "" {
-		t.Skip("make bite runs this test")
-	}
-	patches, err := filepath.Glob("testdata/mistakes/*.patch")
-	if err != nil || len(patches) == 0 {
-		t.Fatalf("no patches in testdata/mistakes (%v)", err)
-	}
-	dir := copySources(t)
 	passing := map[string]bool{} // packages with tests that pass without a mistake
-	for _, file := range patches {
-		t.Run(strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".patch"), "-", " "), func(t *testing.T) {
-			patch, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	plantEach(t, "Tests", func(t *testing.T, dir string, m mistake) {
+		pkg, tests := m.header("Package"), m.header("Tests")
+		if !passing[pkg+tests] {
+			if out, failed := runTests(t, dir, pkg, tests); failed {
+				t.Fatalf("%s in %s fail without the mistake:\n%s", tests, pkg, out)
 			}
-			pkg, tests := header(t, patch, "Package"), header(t, patch, "Tests")
-			if !passing[pkg+tests] {
-				if out, failed := runTests(t, dir, pkg, tests); failed {
-					t.Fatalf("%s in %s fail without the mistake:\n%s", tests, pkg, out)
-				}
-				passing[pkg+tests] = true
-			}
-			apply(t, dir, patch)
-			defer apply(t, dir, patch, "--reverse")
-			switch out, failed := runTests(t, dir, pkg, tests); {
-			case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
-				t.Errorf("the mistake does not compile:\n%s", out)
-			case !failed:
-				t.Errorf("%s in %s pass with the mistake, want a failure", tests, pkg)
-			}
-		})
-	}
+			passing[pkg+tests] = true
+		}
+		apply(t, dir, m.patch)
+		defer apply(t, dir, m.patch, "--reverse")
+		switch out, failed := runTests(t, dir, pkg, tests); {
+		case uncompiled(out):
+			t.Errorf("the mistake does not compile:\n%s", out)
+		case !failed:
+			t.Errorf("%s in %s pass with the mistake, want a failure", tests, pkg)
+		}
+	})
 }
 
-// header returns a header's value.
-func header(t *testing.T, patch []byte, name string) string {
+// mistake is a patch in testdata/mistakes that makes money wrong, an answer untrue or a page unusable. Its headers name
+// what must fail with it: Tests in a Package, or scenarios of TestFaults (Faults).
+type mistake struct {
+	name  string
+	patch []byte
+}
+
+// mistakes reads all of them.
+func mistakes(t *testing.T) (all []mistake) {
 	t.Helper()
-	for line := range bytes.Lines(patch) {
+	files, err := filepath.Glob("testdata/mistakes/*.patch")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no patches in testdata/mistakes (%v)", err)
+	}
+	for _, file := range files {
+		patch, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(file), ".patch"), "-", " ")
+		all = append(all, mistake{name, patch})
+	}
+	return all
+}
+
+// header returns a header's value; empty without one.
+func (m mistake) header(name string) string {
+	for line := range bytes.Lines(m.patch) {
 		if value, ok := bytes.CutPrefix(line, []byte(name+": ")); ok {
 			return string(bytes.TrimSpace(value))
 		}
 	}
-	t.Fatalf("the patch has no header %q", name+":")
 	return ""
+}
+
+// plantEach runs check with a copy of the sources for each mistake that has a header. Each takes a build, so only make
+// bite, make test-full and make bite-faults do that.
+func plantEach(t *testing.T, header string, check func(t *testing.T, dir string, m mistake)) {
+	t.Helper()
+	if os.Getenv("PLANT_MISTAKES") != header {
+		t.Skip("make bite and make bite-faults run this test")
+	}
+	dir := copySources(t)
+	for _, m := range mistakes(t) {
+		if m.header(header) != "" {
+			t.Run(m.name, func(t *testing.T) { check(t, dir, m) })
+		}
+	}
+}
+
+// uncompiled reports whether go test printed that a package does not compile.
+func uncompiled(out string) bool {
+	return strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]")
 }
 
 // apply applies a patch, or reverses it, and rebuilds the generated files it affects.
