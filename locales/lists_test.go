@@ -69,6 +69,7 @@ func TestEveryNameHasAText(t *testing.T) {
 		add(slices.DeleteFunc(members, func(m string) bool { return slices.Contains(n.except, m) }), n.keys...)
 	}
 	add(models.KeyScopes(), "admin_keys.scope.%")
+	add(models.PaymentMethods(), "payment_method.%")
 	add(models.RefundStatuses(), "stripe_refund.status.%", "purchase_detail.refund.%")
 	add(models.DisputeStatuses(), "stripe_dispute.status.%", "purchase_detail.dispute.%")
 	for _, action := range models.Actions() {

@@ -1,10 +1,7 @@
 package models
 
 import (
-	"database/sql/driver"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,7 +22,7 @@ type APIKey struct {
 	ID         uuid.UUID
 	Name       string
 	Prefix     string // the start of the key, by which people recognize it
-	Scopes     Scopes
+	Scopes     TextArray
 	PerMinute  int    // calls; 0 means no limit
 	CreatedBy  *int64 // nil for an operator on the command line
 	CreatedAt  time.Time
@@ -48,23 +45,4 @@ func (a APIKey) ExpiresSoon(now time.Time) bool {
 // Allows reports whether the key has a scope. ScopeSpend includes ScopeRead.
 func (a APIKey) Allows(scope string) bool {
 	return slices.Contains(a.Scopes, scope) || scope == ScopeRead && slices.Contains(a.Scopes, ScopeSpend)
-}
-
-// Scopes is a text[] column.
-type Scopes []string
-
-// Value writes a PostgreSQL array; no scope needs quotes.
-func (s Scopes) Value() (driver.Value, error) { return "{" + strings.Join(s, ",") + "}", nil }
-
-// Scan reads a PostgreSQL array.
-func (s *Scopes) Scan(value any) error {
-	text, ok := value.(string)
-	if !ok {
-		return fmt.Errorf("scopes: cannot read %T", value)
-	}
-	*s = nil
-	if text = strings.Trim(text, "{}"); text != "" {
-		*s = strings.Split(text, ",")
-	}
-	return nil
 }

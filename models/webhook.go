@@ -79,11 +79,11 @@ func (w WebhookEvents) Strings() []string {
 }
 
 // Value writes a PostgreSQL array.
-func (w WebhookEvents) Value() (driver.Value, error) { return Scopes(w.Strings()).Value() }
+func (w WebhookEvents) Value() (driver.Value, error) { return TextArray(w.Strings()).Value() }
 
 // Scan reads a PostgreSQL array.
 func (w *WebhookEvents) Scan(value any) error {
-	var texts Scopes
+	var texts TextArray
 	if err := texts.Scan(value); err != nil {
 		return err
 	}

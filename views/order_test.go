@@ -43,6 +43,35 @@ func TestOrderForm(t *testing.T) {
 	}
 }
 
+// The form names the methods that pay for every package on it, and claims none that it does not know of.
+func TestOrderNamesTheMethodsOfPayment(t *testing.T) {
+	t.Parallel()
+	const unknown, unbekannt = "Stripe shows them before you pay.", "Stripe zeigt sie Ihnen, bevor Sie bezahlen."
+	for _, c := range []struct {
+		methods [3][]string // of each package
+		en, de  string
+	}{
+		{[3][]string{}, unknown, unbekannt},
+		{[3][]string{{"card", "sepa_debit"}}, "Card, SEPA Direct Debit", "Karte, SEPA-Lastschrift"},
+		{[3][]string{{"paypal", "card"}, nil, {"klarna", "card", "paypal"}}, "PayPal, Card", "PayPal, Karte"},
+		{[3][]string{{"card", "method_of_next_year"}}, "Card and others", "Karte und weitere"},
+		{[3][]string{{"card"}, {"klarna"}}, unknown, unbekannt},
+	} {
+		packages := samplePackages()
+		for i := range packages {
+			packages[i].PaymentMethods = c.methods[i]
+		}
+		for locale, want := range map[string]string{"de": c.de, "en": c.en} {
+			_, doc := document(t, samplePage(locale), pages.Purchase(pages.PurchaseData{Locale: locale, Packages: packages,
+				PriceID: "price_100", Quantity: "1"}))
+			got := strings.Join(strings.Fields(doc.Find("form #methods").Contents().Last().Text()), " ")
+			if got != want {
+				t.Errorf("%s: %v: payment methods %q, want %q", locale, c.methods, got, want)
+			}
+		}
+	}
+}
+
 func TestRefusedOrderKeepsItsInput(t *testing.T) {
 	t.Parallel()
 	_, doc := document(t, samplePage("en"),

@@ -99,9 +99,9 @@ func sampleEvents() []models.StripeEvent {
 
 func sampleKeys() []models.APIKey {
 	return []models.APIKey{
-		{ID: buyID, Name: hostile, Prefix: "rmc_4fXw0aZ9", Scopes: models.Scopes{"spend", "read"}, PerMinute: 1000,
+		{ID: buyID, Name: hostile, Prefix: "rmc_4fXw0aZ9", Scopes: models.TextArray{"spend", "read"}, PerMinute: 1000,
 			CreatedAt: noon, LastUsedAt: &noon},
-		{Name: "old", Prefix: "rmc_00000000", Scopes: models.Scopes{"read"}, CreatedAt: noon, RevokedAt: &noon},
+		{Name: "old", Prefix: "rmc_00000000", Scopes: models.TextArray{"read"}, CreatedAt: noon, RevokedAt: &noon},
 	}
 }
 

@@ -143,7 +143,7 @@ func (r *Request) insert(tx models.Tx, id uuid.UUID, secret string) (models.APIK
 		`INSERT INTO api_keys (id, name, prefix, key_hash, scopes, per_minute, created_by, idempotency_key, expires_at)
 		VALUES (?, ?, ?, ?, ?::text[], ?, nullif(?::integer, 0), nullif(?::text, ''), now() + make_interval(days => nullif(?::integer, 0)))
 		ON CONFLICT ON CONSTRAINT api_keys_idempotency_key_key DO NOTHING RETURNING `+columns,
-		id, r.Name, secret[:shownLength], hash[:], models.Scopes(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey,
+		id, r.Name, secret[:shownLength], hash[:], models.TextArray(r.Scopes), r.PerMinute, r.ActorID, r.IdempotencyKey,
 		r.ExpiresInDays).Scan(&rows).Error
 	if err != nil {
 		return models.APIKey{}, false, fmt.Errorf("store service key: %w", err)

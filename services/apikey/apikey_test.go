@@ -21,7 +21,7 @@ func TestKeyIsGoodUntilItIsRevoked(t *testing.T) {
 	if !strings.HasPrefix(plaintext, made.Prefix) || len(made.Prefix) != len("rmc_")+8 || !wellFormed(plaintext) {
 		t.Errorf("the key's prefix is %q", made.Prefix)
 	}
-	if diff := cmp.Diff(models.Scopes{"spend", "read"}, made.Scopes); diff != "" || made.PerMinute != 60 ||
+	if diff := cmp.Diff(models.TextArray{"spend", "read"}, made.Scopes); diff != "" || made.PerMinute != 60 ||
 		made.Name != "Resume Matcher" || made.CreatedBy != nil {
 		t.Errorf("made %+v", made)
 	}

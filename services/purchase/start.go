@@ -88,14 +88,28 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	if session.ExpiresAt != 0 && session.ExpiresAt <= s.Now().Unix() { // an old answer that a crash kept from being stored
 		return Started{}, errCheckoutOver
 	}
-	err = s.DB.WithContext(ctx).Exec(`UPDATE purchases SET checkout_session_id = ?, checkout_url = ?, updated_at = now()
-		WHERE id = ? AND (checkout_session_id IS NULL OR checkout_session_id = ?)`, session.ID, session.URL, p.ID, session.ID).Error
-	if err != nil {
-		return Started{}, fmt.Errorf("store the Checkout Session of purchase %s: %w", p.ID, err)
+	if err := s.storeCheckout(ctx, p, session); err != nil {
+		return Started{}, err
 	}
 	s.Log.InfoContext(ctx, "checkout opened", "user_id", p.UserID, "purchase_id", p.ID, "credits", p.Credits,
 		"cents", p.AmountCents)
 	return Started{p.ID, session.URL}, nil
+}
+
+// storeCheckout stores where a purchase is paid, and by which methods its price can be.
+func (s *Service) storeCheckout(ctx context.Context, p models.Purchase, session *stripe.CheckoutSession) error {
+	err := s.DB.WithContext(ctx).Exec(`WITH offered AS (
+			UPDATE prices SET payment_methods = @methods
+			WHERE stripe_price_id = @price AND @methods <> '{}' AND payment_methods <> @methods
+		)
+		UPDATE purchases SET checkout_session_id = @session, checkout_url = @url, updated_at = now()
+		WHERE id = @id AND (checkout_session_id IS NULL OR checkout_session_id = @session)`,
+		map[string]any{"methods": models.TextArray(session.PaymentMethodTypes), "price": p.StripePriceID,
+			"session": session.ID, "url": session.URL, "id": p.ID}).Error
+	if err != nil {
+		return fmt.Errorf("store the Checkout Session of purchase %s: %w", p.ID, err)
+	}
+	return nil
 }
 
 // errCheckoutOver says that the Checkout Session has expired unpaid. The page offers a new order, with a new key.

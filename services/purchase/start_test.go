@@ -76,6 +76,35 @@ func TestStart(t *testing.T) {
 			t.Errorf("returns to %s and %s, want the billing page", session.SuccessURL, session.CancelURL)
 		}
 	})
+	t.Run("remembers how the price can be paid", func(t *testing.T) {
+		wantMethods := func(want string) {
+			t.Helper()
+			var got string
+			err := s.db.Raw(`SELECT payment_methods FROM prices WHERE stripe_price_id = ?`, p.StripePriceID).Scan(&got).Error
+			if err != nil || got != want {
+				t.Errorf("payment methods = %s, %v; want %s", got, err, want)
+			}
+		}
+		wantMethods("{card,sepa_debit}")
+		s.says.Store("/v1/checkout/sessions", `{"id":"cs_test_silent","object":"checkout.session","url":"https://stripe.example.com"}`)
+		if _, err := s.Start(ctx, s.order("form without methods")); err != nil {
+			t.Fatal(err)
+		}
+		wantMethods("{card,sepa_debit}") // an answer without methods says nothing
+		s.says.Store("/v1/checkout/sessions", `{"id":"cs_test_other","object":"checkout.session",
+			"url":"https://stripe.example.com","payment_method_types":["paypal","card"]}`)
+		if _, err := s.Start(ctx, s.order("form with PayPal")); err != nil {
+			t.Fatal(err)
+		}
+		wantMethods("{paypal,card}")
+		s.says.Delete("/v1/checkout/sessions")
+		dbtest.Concurrently(20, func(i int) {
+			if _, err := s.Start(ctx, s.order(fmt.Sprint("at once ", i))); err != nil {
+				t.Error(err)
+			}
+		})
+		wantMethods("{card,sepa_debit}")
+	})
 	t.Run("the same form again is the same purchase", func(t *testing.T) {
 		again, err := s.Start(ctx, s.order("form 1"))
 		if err != nil || again != started {
