@@ -19,8 +19,8 @@ import (
 	"github.com/resume-matcher/credits/views/components"
 )
 
-// movementsName names the section with the ledger entries; account.Sections names the others.
-const movementsName = "movements"
+// transactionsName names the section with the ledger entries; account.Sections names the others.
+const transactionsName = "transactions"
 
 // sendAccount is GET /{locale}/account/export.zip: everything stored about the user in one snapshot, each section as
 // CSV for spreadsheets and as JSON for programs.
@@ -34,7 +34,7 @@ func (h *Handler) sendAccount(c *fiber.Ctx) error {
 					return err
 				}
 			}
-			if err := file.movements(); err != nil {
+			if err := file.transactions(); err != nil {
 				return err
 			}
 			return file.zip.Close()
@@ -122,9 +122,9 @@ func currencyOf(columns []string, values []any, amount string) string {
 	return found
 }
 
-// movements writes the entries: as CSV like /history.csv, and as JSON like the API.
-func (f accountFile) movements() error {
-	out, err := f.entry("csv/" + movementsName + ".csv")
+// transactions writes the entries: as CSV like /history.csv, and as JSON like the API.
+func (f accountFile) transactions() error {
+	out, err := f.entry("csv/" + transactionsName + ".csv")
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (f accountFile) movements() error {
 	if err := f.export.Rewind(); err != nil {
 		return err
 	}
-	list, err := f.list(movementsName)
+	list, err := f.list(transactionsName)
 	if err != nil {
 		return err
 	}

@@ -165,10 +165,10 @@ func TestExportAccount(t *testing.T) {
 			t.Errorf("%s: the refund request is missing: %s", locale, files["json/refund-requests.json"])
 		}
 		if !strings.Contains(files["csv/sign-ins.csv"], "'=1+1") ||
-			!strings.Contains(files["json/movements.json"], `"deltaCredits":500`) ||
-			!strings.Contains(files["csv/movements.csv"], "500") ||
+			!strings.Contains(files["json/transactions.json"], `"deltaCredits":500`) ||
+			!strings.Contains(files["csv/transactions.csv"], "500") ||
 			!strings.Contains(files["json/profile.json"], "ada@example.com") {
-			t.Errorf("%s: the sign-ins, movements or profile are incomplete: %v", locale, files)
+			t.Errorf("%s: the sign-ins, transactions or profile are incomplete: %v", locale, files)
 		}
 	}
 	t.Run("refuses a concurrent second export", func(t *testing.T) {

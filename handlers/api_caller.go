@@ -84,8 +84,8 @@ func (a access) describe(op *huma.Operation) {
 
 // UserRef names the user of a service's call. huma needs embedded structs to be exported.
 type UserRef struct {
-	UserID int64  `json:"userId,omitempty" query:"userId" minimum:"1" doc:"Our id of the user whose credits this is about. With a service key exactly one of userId and email; with a session neither."`
-	Email  string `json:"email,omitempty" query:"email" minLength:"1" maxLength:"320" doc:"The e-mail address of that user instead, in any case of its letters."`
+	UserID int64  `json:"userId,omitempty" query:"userId" minimum:"1" doc:"The ID of the user whose credits the call is about. With a service key exactly one of userId and email; with a session neither."`
+	Email  string `json:"email,omitempty" query:"email" minLength:"1" maxLength:"320" doc:"The email address of that user instead; upper and lower case are the same."`
 }
 
 // caller returns the calling service's key id; zero for a session.

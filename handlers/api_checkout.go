@@ -15,19 +15,19 @@ import (
 // checkoutRequest names a price and a quantity, never an amount.
 type checkoutRequest struct {
 	_        struct{} `additionalProperties:"true"`
-	PriceID  string   `json:"priceId" maxLength:"255" doc:"The Stripe price of the package, as GET /api/packages lists it."`
+	PriceID  string   `json:"priceId" maxLength:"255" doc:"The Stripe price of the package, as listed by GET /api/packages."`
 	Quantity quantity `json:"quantity" doc:"How many of the package."`
-	Locale   language `json:"locale,omitempty" doc:"Language of the Checkout page; the user's when left out."`
+	Locale   language `json:"locale,omitempty" doc:"Language of the Checkout page; the user's if omitted."`
 
-	ReturnURL string   `json:"returnUrl,omitempty" maxLength:"500" doc:"Where the user goes on after the payment: an address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
-	Consent   *consent `json:"consent,omitempty" doc:"What the user has declared about the withdrawal period; nothing when left out."`
+	ReturnURL string   `json:"returnUrl,omitempty" maxLength:"500" doc:"Where the user continues after the payment: an address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
+	Consent   *consent `json:"consent,omitempty" doc:"What the user has declared about the withdrawal period; nothing if omitted."`
 }
 
 // consent is what the user has declared, beside texts that the program has shown.
 type consent struct {
 	Version      string `json:"version" maxLength:"20" doc:"The version of the texts, as the purchase page posts it."`
-	EarlyStart   bool   `json:"earlyStart,omitempty" doc:"The user demands that the credits can be used before the withdrawal period ends."`
-	Compensation bool   `json:"compensation,omitempty" doc:"The user knows that used credits are paid for after a withdrawal, and when the right ends."`
+	EarlyStart   bool   `json:"earlyStart,omitempty" doc:"The user expressly asks to use the credits before the withdrawal period ends."`
+	Compensation bool   `json:"compensation,omitempty" doc:"The user acknowledges that used credits must be paid for after a withdrawal, and when the right of withdrawal ends."`
 }
 
 // quantity is a number of packages.
@@ -52,14 +52,14 @@ func (language) Schema(huma.Registry) *huma.Schema {
 }
 
 type checkoutInput struct {
-	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request are the same purchase, however often they are sent; without a key each request begins a new one."`
+	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request are the same purchase, however often they are sent; without a key, each request starts a new one."`
 	Body checkoutRequest
 }
 
 // checkout is a purchase that awaits payment.
 type checkout struct {
 	CheckoutURL string `json:"checkoutUrl" format:"uri" doc:"Stripe's page on which the user pays. Send their browser there."`
-	PurchaseID  string `json:"purchaseId" format:"uuid" doc:"Our id of the purchase. Its page is at /{locale}/purchase/{purchaseId}."`
+	PurchaseID  string `json:"purchaseId" format:"uuid" doc:"The ID of the purchase. Its page is at /{locale}/purchase/{purchaseId}."`
 }
 
 type checkoutOutput struct{ Body checkout }
@@ -67,9 +67,9 @@ type checkoutOutput struct{ Body checkout }
 var checkoutCall = call{
 	Operation: huma.Operation{
 		OperationID: "createCheckout", Tags: []string{tagBuying}, DefaultStatus: fiber.StatusCreated,
-		Summary: "Begin a purchase",
+		Summary: "Start a purchase",
 		Description: "Opens a Stripe Checkout page for one package of credits and the signed-in user. Price and credits come from our own list: " +
-			"fields beyond those below are ignored. The credits are booked when Stripe says that the money has come.",
+			"any other field is ignored. The credits are added when Stripe reports the payment.",
 	},
 	access:  access{session: true, limit: limit.Checkout},
 	samples: checkoutSamples,

@@ -22,26 +22,26 @@ func (anyObject) Schema(huma.Registry) *huma.Schema {
 // spendRequest names a feature and never an amount.
 type spendRequest struct {
 	UserRef
-	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified. The account stays, also if credits are missing."`
-	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on, as GET /api/features lists it. Its price is ours; no amount can be sent."`
-	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user goes on after buying them. purchaseUrl then carries it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
-	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept beside the movement, 8 KiB at most."`
+	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You confirm that the address is verified. The account remains even if credits are missing."`
+	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are spent on, as listed by GET /api/features. The price comes from there; no amount can be sent."`
+	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user continues after buying them. purchaseUrl then contains it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
+	Metadata   anyObject `json:"metadata,omitempty" doc:"Your own object, stored with the transaction, 8 KiB at most."`
 }
 
 type spendInput struct {
-	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request get the first answer again and one debit, for ever; the same key with another request is a conflict. Required with a service key; without one, a session spends anew each time."`
+	Key  string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request return the first answer and deduct once, without a time limit; the same key with a different request is a conflict. Required with a service key; without it, a session spends again each time."`
 	Body spendRequest
 }
 
 // spent is the answer to a spend. It is built from the stored entry alone, so that a repeat returns equal bytes.
 type spent struct {
-	TransactionID  int64          `json:"transactionId" doc:"The movement in the user's history."`
-	DeltaCredits   models.Credits `json:"deltaCredits" doc:"What was taken: a negative number."`
-	CreditsBalance models.Credits `json:"creditsBalance" doc:"The user's credits after it."`
+	TransactionID  int64          `json:"transactionId" doc:"The transaction in the user's history."`
+	DeltaCredits   models.Credits `json:"deltaCredits" doc:"What was deducted: a negative number."`
+	CreditsBalance models.Credits `json:"creditsBalance" doc:"The user's balance after it."`
 }
 
 type spentOutput struct {
-	Replayed string `header:"Idempotent-Replayed" enum:"true" doc:"Sent with a repeated answer: the request was carried out before, and not again."`
+	Replayed string `header:"Idempotent-Replayed" enum:"true" doc:"Sent with a replayed answer: the request was carried out before, and not again."`
 	Body     spent
 }
 
@@ -55,9 +55,9 @@ func replayed(again bool) string {
 
 // balance is what a user has.
 type balance struct {
-	CreditsBalance   models.Credits `json:"creditsBalance" doc:"The sum of the user's movements. Negative only after money went back for credits already spent."`
-	HeldCredits      models.Credits `json:"heldCredits" doc:"Credits in holds that are open."`
-	AvailableCredits models.Credits `json:"availableCredits" doc:"What can be spent now: balance less held."`
+	CreditsBalance   models.Credits `json:"creditsBalance" doc:"The sum of the user's transactions. Negative only after a refund or dispute of credits already spent."`
+	HeldCredits      models.Credits `json:"heldCredits" doc:"Credits in open holds."`
+	AvailableCredits models.Credits `json:"availableCredits" doc:"What can be spent now: balance minus held."`
 }
 
 type balanceOutput struct{ Body balance }
@@ -66,32 +66,32 @@ type balanceInput struct{ UserRef }
 
 type historyInput struct {
 	UserRef
-	Cursor int64 `query:"cursor" minimum:"1" doc:"nextCursor of the page before this one; the newest movements when left out."`
-	Limit  int64 `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"How many movements at most."`
+	Cursor int64 `query:"cursor" minimum:"1" doc:"nextCursor of the previous page; the newest transactions if omitted."`
+	Limit  int64 `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most transactions to return."`
 }
 
-// movement is one entry of a user's history.
-type movement struct {
-	TransactionID  int64          `json:"transactionId" doc:"Grows with time."`
+// transaction is one entry of a user's history.
+type transaction struct {
+	TransactionID  int64          `json:"transactionId" doc:"Increases over time."`
 	DeltaCredits   models.Credits `json:"deltaCredits" doc:"Credits in (positive) or out (negative), never 0."`
 	Reason         models.Reason  `json:"reason" doc:"purchase, refund, dispute, manual, or the feature that was used."`
-	CreditsBalance models.Credits `json:"creditsBalance" doc:"The user's credits after this movement."`
-	Metadata       anyObject      `json:"metadata" doc:"What the caller said of a spend; null when nothing."`
-	CreatedAt      string         `json:"createdAt" format:"date-time" doc:"When it was booked, in UTC."`
+	CreditsBalance models.Credits `json:"creditsBalance" doc:"The user's balance after this transaction."`
+	Metadata       anyObject      `json:"metadata" doc:"What the caller sent with a spend; null if nothing."`
+	CreatedAt      string         `json:"createdAt" format:"date-time" doc:"When it was recorded, in UTC."`
 }
 
-// movements is one page of entries.
-type movements struct {
-	Transactions []movement `json:"transactions" nullable:"false" doc:"The newest first."`
-	NextCursor   *string    `json:"nextCursor" doc:"Where the next page begins; null at the end."`
+// transactions is one page of entries.
+type transactions struct {
+	Transactions []transaction `json:"transactions" nullable:"false" doc:"Newest first."`
+	NextCursor   *string       `json:"nextCursor" doc:"The cursor of the next page; null on the last."`
 }
 
-type movementsOutput struct{ Body movements }
+type transactionsOutput struct{ Body transactions }
 
 var balanceCall = call{
 	Operation: huma.Operation{
 		OperationID: "getBalance", Tags: []string{tagCredits}, Summary: "Read a balance",
-		Description: "What the user has, what is held, and what can be spent.",
+		Description: "The balance, what is held, and what can be spent.",
 	},
 	access:  access{session: true, scope: models.ScopeRead},
 	samples: balanceSamples,
@@ -99,8 +99,8 @@ var balanceCall = call{
 
 var transactionsCall = call{
 	Operation: huma.Operation{
-		OperationID: "listTransactions", Tags: []string{tagCredits}, Summary: "List movements",
-		Description: "Every movement of the user's credits, the newest first. A page says where the next one begins.",
+		OperationID: "listTransactions", Tags: []string{tagCredits}, Summary: "List transactions",
+		Description: "Every transaction of the user, newest first. Each page has the cursor of the next one.",
 	},
 	access:  access{session: true, scope: models.ScopeRead},
 	samples: historySamples,
@@ -110,7 +110,7 @@ var spendCall = call{
 	Operation: huma.Operation{
 		OperationID: "spendCredits", Tags: []string{tagCredits}, DefaultStatus: fiber.StatusCreated,
 		Summary: "Spend credits on a feature", Errors: []int{fiber.StatusPaymentRequired},
-		Description: "Takes what the feature costs, once per idempotency key, or refuses and takes nothing.",
+		Description: "Deducts what the feature costs, once per idempotency key, or refuses and deducts nothing.",
 	},
 	access:  access{session: true, scope: models.ScopeSpend, limit: limit.Spend},
 	samples: spendSamples,
@@ -134,7 +134,7 @@ func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, e
 }
 
 // listMovements is GET /api/credits/transactions.
-func (h *Handler) listTransactions(c *fiber.Ctx, in *historyInput) (*movementsOutput, error) {
+func (h *Handler) listTransactions(c *fiber.Ctx, in *historyInput) (*transactionsOutput, error) {
 	userID, err := h.subject(c, in.UserRef)
 	if err != nil {
 		return nil, err
@@ -146,9 +146,9 @@ func (h *Handler) listTransactions(c *fiber.Ctx, in *historyInput) (*movementsOu
 	if err != nil {
 		return nil, err
 	}
-	out := &movementsOutput{movements{Transactions: make([]movement, 0, len(page.Entries))}}
+	out := &transactionsOutput{transactions{Transactions: make([]transaction, 0, len(page.Entries))}}
 	for _, e := range page.Entries {
-		out.Body.Transactions = append(out.Body.Transactions, movement{e.ID, e.DeltaCredits, e.Reason, e.BalanceAfter,
+		out.Body.Transactions = append(out.Body.Transactions, transaction{e.ID, e.DeltaCredits, e.Reason, e.BalanceAfter,
 			anyObject{e.Meta.RequestMetadata}, e.CreatedAt.UTC().Format(apiTime)})
 	}
 	if page.Next != 0 {

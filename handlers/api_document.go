@@ -29,19 +29,19 @@ const apiVersion = "1.0.0"
 
 const apiIntroduction = `Read balances, spend credits, and reserve them for work that may fail.
 
-**Who is calling.** A program sends a service key, ` + "`Authorization: Bearer rmc_…`" + `, and says with each call whose credits it is about:
-` + "`userId` or `email`" + `, exactly one of them. A page of ours has the session's cookie and is about the signed-in user. With a key, cookies are ignored.
+**Authentication.** A program sends a service key, ` + "`Authorization: Bearer rmc_…`" + `, and names the user in each call:
+` + "`userId` or `email`" + `, exactly one of them. Our own pages send the session's cookie and act for the signed-in user. With a key, cookies are ignored.
 
-**Repeat any call without fear.** An ` + "`Idempotency-Key`" + ` belongs to the caller who sent it and is kept for ever. The same key with the same
-request gets the first answer again, byte for byte, with ` + "`Idempotent-Replayed: true`" + `; with another request it is a conflict. Refusals are not kept.
+**Any call can be repeated safely.** An ` + "`Idempotency-Key`" + ` belongs to the caller that sent it and never expires. The same key with the same
+request returns the first answer, byte for byte, with ` + "`Idempotent-Replayed: true`" + `; with a different request it is a conflict. Refusals are not stored.
 
-**Work that may fail.** Hold the credits, do the work, then capture them; or release them, or let the hold expire, and nothing was taken.
+**Work that may fail.** Hold the credits, do the work, then capture them. If you release them or let the hold expire, nothing is deducted.
 
 **Errors** have one shape. ` + "`error.code`" + ` is for programs, ` + "`error.message`" + ` for people, in the language of ` + "`Accept-Language`" + ` (de, en) or of the
-signed-in user. ` + "`request_id`" + `, also in the header ` + "`X-Request-ID`" + `, finds the request in our log. After 429 and 503, and after a 409 with it, wait for
+signed-in user. ` + "`request_id`" + `, also in the header ` + "`X-Request-ID`" + `, finds the request in our log. After 429 and 503, and after a 409 with this header, wait for
 ` + "`Retry-After`" + ` seconds and send the same request again.
 
-**Input is read strictly.** What is not documented is refused: unknown fields, a field sent twice, a number written as text or with a fraction.
+**Strict input.** Whatever is not documented is refused: unknown fields, a field sent twice, a number written as text or with a fraction.
 
 **The examples** are run by our tests. They are about user 42, ada@example.com; the keys, holds and sessions in them are not real.`
 
@@ -52,17 +52,17 @@ func (h *Handler) describeAPI(registry huma.Registry) *huma.OpenAPI {
 		Info:    &huma.Info{Title: "Resume Matcher Credits", Version: apiVersion, Description: apiIntroduction},
 		Servers: []*huma.Server{{URL: h.Site.AppURL}},
 		Tags: []*huma.Tag{
-			{Name: tagCredits, Description: "What a user has, and what became of it."},
-			{Name: tagHolds, Description: "Credits that are reserved while work is done."},
-			{Name: tagBuying, Description: "Where a user pays for more."},
-			{Name: tagPrices, Description: "What features and packages cost, for your own buttons. Needs no key."},
+			{Name: tagCredits, Description: "A user's balance and transactions."},
+			{Name: tagHolds, Description: "Credits reserved while work is in progress."},
+			{Name: tagBuying, Description: "Buying more credits."},
+			{Name: tagPrices, Description: "What features and packages cost, for your own buttons. No key required."},
 		},
 		Components: &huma.Components{
 			Schemas: registry,
 			SecuritySchemes: map[string]*huma.SecurityScheme{
 				schemeKey: {Type: "http", Scheme: "bearer",
-					Description: "A service key, made by an administrator and shown once. Its scope `read` allows " +
-						"to read balances, movements and holds; `spend` allows everything."},
+					Description: "A service key, created by an administrator and shown once. Its scope `read` allows " +
+						"reading balances, transactions and holds; `spend` allows everything."},
 				schemeSession: {Type: "apiKey", In: "cookie", Name: h.Sessions.cookie(),
 					Description: "The cookie of a signed-in browser, sent by pages of our own origin only."},
 			},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"gopkg.in/yaml.v3"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/spend"
@@ -32,6 +35,37 @@ func readContract(t *testing.T, f *fixture) *openapi3.T {
 		t.Fatalf("GET /api/openapi.json: %d, %v", r.status, err)
 	}
 	return doc
+}
+
+// sentences returns the summaries and descriptions of a document by their path in it, without the code in them.
+func sentences(t *testing.T, document string) map[string]string {
+	t.Helper()
+	var whole any
+	if err := json.Unmarshal([]byte(document), &whole); err != nil {
+		t.Fatal(err)
+	}
+	code, found := regexp.MustCompile("`[^`]*`"), map[string]string{}
+	var walk func(path string, value any)
+	walk = func(path string, value any) {
+		switch v := value.(type) {
+		case map[string]any:
+			for key, member := range v {
+				if text, ok := member.(string); ok && (key == "summary" || key == "description") {
+					found[path+"/"+key] = code.ReplaceAllString(text, "")
+				}
+				walk(path+"/"+key, member)
+			}
+		case []any:
+			for i, member := range v {
+				walk(path+"/"+strconv.Itoa(i), member)
+			}
+		}
+	}
+	walk("", whole)
+	if want := 50; len(found) < want {
+		t.Fatalf("%d sentences in the document, want %d at least", len(found), want)
+	}
+	return found
 }
 
 func TestDocument(t *testing.T) {
@@ -52,6 +86,23 @@ func TestDocument(t *testing.T) {
 		}
 		if err != nil || doc.OpenAPI != "3.0.3" {
 			t.Errorf("%s: %v", doc.OpenAPI, err)
+		}
+	})
+	t.Run("is written by natives", func(t *testing.T) {
+		var lists map[string]map[string]string
+		source, err := os.ReadFile("../locales/testdata/banned.yaml")
+		if err == nil {
+			err = yaml.Unmarshal(source, &lists)
+		}
+		if err != nil || len(lists["en"]) == 0 {
+			t.Fatalf("%d banned words, %v", len(lists["en"]), err)
+		}
+		for path, text := range sentences(t, f.call("GET", "/api/openapi.json", "").body) {
+			for pattern, instead := range lists["en"] {
+				if found := regexp.MustCompile(pattern).FindString(text); found != "" {
+					t.Errorf("%s has %q, write: %s\n\t%s", path, found, instead, text)
+				}
+			}
 		}
 	})
 	t.Run("describes every call, parameter and field", func(t *testing.T) {

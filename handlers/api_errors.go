@@ -22,7 +22,7 @@ type envelope struct {
 type apiError struct {
 	Code    errorName      `json:"code"`
 	Message string         `json:"message" doc:"For people, in their language."`
-	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field, problem and expected of a wrong value; line and column of a body that is no JSON; features that exist; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
+	Detail  map[string]any `json:"detail" nullable:"true" doc:"What a program can act on: field, problem and expected of a wrong value; line and column of a body that is not JSON; features that exist; required, available, missing and purchaseUrl when credits are missing; status of a hold that has ended; null when the code says it all."`
 }
 
 // errorName is a code of the API.

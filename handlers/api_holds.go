@@ -15,50 +15,50 @@ import (
 // holdRequest names a feature and never an amount.
 type holdRequest struct {
 	UserRef
-	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You vouch that the address is verified. The account stays, also if credits are missing."`
-	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are held for, as GET /api/features lists it. Its price is ours; no amount can be sent."`
-	TTLSeconds int64     `json:"ttlSeconds,omitempty" minimum:"1" maximum:"86400" doc:"How long the hold lasts: 1 second to 24 hours, 15 minutes when left out. Then it expires and nothing was taken."`
-	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user goes on after buying them. purchaseUrl then carries it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
-	Metadata   anyObject `json:"metadata,omitempty" doc:"An object of your own that is kept with the hold, 8 KiB at most."`
+	CreateUser bool      `json:"createUser,omitempty" doc:"With email: create an account if the address has none. You confirm that the address is verified. The account remains even if credits are missing."`
+	Feature    string    `json:"feature" maxLength:"100" doc:"What the credits are held for, as listed by GET /api/features. The price comes from there; no amount can be sent."`
+	TTLSeconds int64     `json:"ttlSeconds,omitempty" minimum:"1" maximum:"86400" doc:"How long the hold lasts: 1 second to 24 hours, 15 minutes if omitted. Then it expires and nothing is deducted."`
+	ReturnURL  string    `json:"returnUrl,omitempty" maxLength:"500" doc:"If credits are missing: where the user continues after buying them. purchaseUrl then contains it. An address of this server, of Resume Matcher or of a site in RETURN_ORIGINS."`
+	Metadata   anyObject `json:"metadata,omitempty" doc:"Your own object, stored with the hold, 8 KiB at most."`
 }
 
 type holdInput struct {
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request get the hold as it was made, however often they are sent, for ever; the same key with another request is a conflict."`
+	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"1 to 255 characters of your choice. The same key and request return the hold as it was created, without a time limit; the same key with a different request is a conflict."`
 	Body holdRequest
 }
 
 type heldInput struct {
-	ID string `path:"id" format:"uuid" doc:"The holdId of the answer that made the hold."`
+	ID string `path:"id" format:"uuid" doc:"The holdId from the answer that created the hold."`
 }
 
 type captureInput struct {
-	ID   string `path:"id" format:"uuid" doc:"The holdId of the answer that made the hold."`
+	ID   string `path:"id" format:"uuid" doc:"The holdId from the answer that created the hold."`
 	Body *captureRequest
 }
 
 // captureRequest may take less than is held.
 type captureRequest struct {
-	Credits *models.Credits `json:"credits,omitempty" minimum:"1" maximum:"1000000" doc:"How many of the held credits to take; all of them when left out. The rest is free again."`
+	Credits *models.Credits `json:"credits,omitempty" minimum:"1" maximum:"1000000" doc:"How many of the held credits to deduct; all if omitted. The rest is released."`
 }
 
 // hold is credits reserved for a feature.
 type hold struct {
-	HoldID          uuid.UUID         `json:"holdId" format:"uuid" doc:"Names the hold in later calls. Only the key that made it can see it."`
+	HoldID          uuid.UUID         `json:"holdId" format:"uuid" doc:"Identifies the hold in later calls. Only the key that created it can see it."`
 	UserID          int64             `json:"userId" doc:"Whose credits they are."`
 	Feature         models.Reason     `json:"feature" doc:"What they are held for."`
-	Credits         models.Credits    `json:"credits" doc:"How many are held, at the price of the moment in which the hold was made."`
-	CapturedCredits models.Credits    `json:"capturedCredits" doc:"How many of them were taken: 0 unless captured."`
+	Credits         models.Credits    `json:"credits" doc:"How many are held, at the price when the hold was created."`
+	CapturedCredits models.Credits    `json:"capturedCredits" doc:"How many of them were deducted: 0 unless captured."`
 	Status          models.HoldStatus `json:"status" enum:"open,captured,released,expired" doc:"Every status but open is final."`
-	TransactionID   *int64            `json:"transactionId" doc:"The movement of the capture; null without one."`
-	Metadata        anyObject         `json:"metadata" doc:"What was said when the hold was made."`
-	ExpiresAt       string            `json:"expiresAt" format:"date-time" doc:"From then on the hold is expired, in UTC."`
-	CreatedAt       string            `json:"createdAt" format:"date-time" doc:"When it was made, in UTC."`
+	TransactionID   *int64            `json:"transactionId" doc:"The transaction of the capture; null without one."`
+	Metadata        anyObject         `json:"metadata" doc:"What was sent when the hold was created."`
+	ExpiresAt       string            `json:"expiresAt" format:"date-time" doc:"When the hold expires, in UTC."`
+	CreatedAt       string            `json:"createdAt" format:"date-time" doc:"When it was created, in UTC."`
 }
 
 type heldOutput struct{ Body hold }
 
 type replayableHold struct {
-	Replayed string `header:"Idempotent-Replayed" enum:"true" doc:"Sent with a repeated answer: the request was carried out before, and not again."`
+	Replayed string `header:"Idempotent-Replayed" enum:"true" doc:"Sent with a replayed answer: the request was carried out before, and not again."`
 	Body     hold
 }
 
@@ -78,7 +78,7 @@ var holdCall = call{
 	Operation: huma.Operation{
 		OperationID: "holdCredits", Tags: []string{tagHolds}, DefaultStatus: fiber.StatusCreated,
 		Summary: "Hold credits", Errors: []int{fiber.StatusPaymentRequired},
-		Description: "Reserves what a feature costs before its work begins. Held credits cannot be spent otherwise, and no entry is made until they are captured.",
+		Description: "Reserves what a feature costs before its work begins. Held credits cannot be spent on anything else, and appear as a transaction only once captured.",
 	},
 	access:  access{scope: models.ScopeSpend},
 	samples: holdSamples,
@@ -87,7 +87,7 @@ var holdCall = call{
 var readHoldCall = call{
 	Operation: huma.Operation{
 		OperationID: "getHold", Tags: []string{tagHolds}, Summary: "Read a hold",
-		Description: "The hold as it stands now.",
+		Description: "The current state of the hold.",
 	},
 	access:  access{scope: models.ScopeRead},
 	samples: readHoldSamples,
@@ -96,7 +96,7 @@ var readHoldCall = call{
 var captureCall = call{
 	Operation: huma.Operation{
 		OperationID: "captureHold", Tags: []string{tagHolds}, Summary: "Capture a hold",
-		Description: "Takes the held credits, or fewer, after the work has succeeded. The body may be left out. Sent again it changes nothing and gets the same answer.",
+		Description: "Deducts the held credits, or fewer, after the work has succeeded. The body is optional. Repeating the call changes nothing and returns the same answer.",
 	},
 	access:  access{scope: models.ScopeSpend},
 	samples: captureSamples,
@@ -105,7 +105,7 @@ var captureCall = call{
 var releaseCall = call{
 	Operation: huma.Operation{
 		OperationID: "releaseHold", Tags: []string{tagHolds}, Summary: "Release a hold",
-		Description: "Gives the held credits back after the work has failed. Sent again, or after the hold expired, it changes nothing.",
+		Description: "Releases the held credits after the work has failed. Repeating the call, or calling it after the hold has expired, changes nothing.",
 	},
 	access:  access{scope: models.ScopeSpend},
 	samples: releaseSamples,

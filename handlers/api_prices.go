@@ -25,8 +25,8 @@ type featureList struct {
 
 // packageOffer is what a user can buy.
 type packageOffer struct {
-	PriceID      string         `json:"priceId" doc:"Names the package in POST /api/checkout."`
-	Credits      models.Credits `json:"credits" doc:"The credits of one package, the free ones included."`
+	PriceID      string         `json:"priceId" doc:"Identifies the package in POST /api/checkout."`
+	Credits      models.Credits `json:"credits" doc:"The credits in one package, including free ones."`
 	BonusCredits models.Credits `json:"bonusCredits" doc:"How many of them are free."`
 	PriceInCents models.Cents   `json:"priceInCents" doc:"The price of one package, VAT included."`
 	Currency     string         `json:"currency" doc:"ISO 4217, in lower case."`

@@ -51,9 +51,9 @@ var checkoutSamples = []sample{
 }
 
 var balanceSamples = []sample{
-	{name: "by_id", summary: "Of a user, by id", caller: schemeKey, status: 200, params: object{"userId": sampleUserID},
+	{name: "by_id", summary: "Of a user, by ID", caller: schemeKey, status: 200, params: object{"userId": sampleUserID},
 		answer: balance{490, 15, 475}},
-	{name: "by_email", summary: "Of a user, by e-mail address", caller: schemeKey, status: 200,
+	{name: "by_email", summary: "Of a user, by email address", caller: schemeKey, status: 200,
 		params: object{"email": sampleEmail}, answer: balance{490, 15, 475}},
 	{name: "own", summary: "Of the signed-in user", caller: schemeSession, status: 200, answer: balance{490, 15, 475}},
 	{name: "unknown_user", summary: "A user that does not exist", caller: schemeKey, params: object{"userId": 4242},
@@ -62,19 +62,19 @@ var balanceSamples = []sample{
 		refusal: fault.Field("userId", fault.UserNotNamed)},
 }
 
-var sampleMovements = movements{Transactions: []movement{
+var sampleMovements = transactions{Transactions: []transaction{
 	{TransactionID: 8, DeltaCredits: -10, Reason: models.ReasonResumeAnalysis, CreditsBalance: 490,
 		Metadata: keptMetadata(), CreatedAt: sampleMoment},
 	{TransactionID: 7, DeltaCredits: 500, Reason: models.ReasonPurchase, CreditsBalance: 500, CreatedAt: sampleMoment},
 }}
 
 var historySamples = []sample{
-	{name: "by_id", summary: "Of a user, by id", caller: schemeKey, status: 200,
+	{name: "by_id", summary: "Of a user, by ID", caller: schemeKey, status: 200,
 		params: object{"userId": sampleUserID, "limit": 2}, answer: sampleMovements},
 	{name: "own", summary: "Of the signed-in user", caller: schemeSession, status: 200, params: object{"limit": 2},
 		answer: sampleMovements},
 	{name: "older", summary: "The page after it", caller: schemeKey, status: 200,
-		params: object{"email": sampleEmail, "cursor": 7}, answer: movements{Transactions: []movement{}}},
+		params: object{"email": sampleEmail, "cursor": 7}, answer: transactions{Transactions: []transaction{}}},
 	{name: "unknown_user", summary: "A user that does not exist", caller: schemeKey, params: object{"userId": 4242},
 		refusal: unknownUser},
 	{name: "no_user", summary: "A key that does not say whose", caller: schemeKey,

@@ -57,7 +57,7 @@ func deleteAccount(t *testing.T, locale, file, price, row string) {
 		t.Fatalf("export: status %d, disposition %s (%v)", res.StatusCode, res.Header.Get("Content-Disposition"), err)
 	}
 	for name, want := range map[string]string{"csv/purchases.csv": price, "json/sign-ins.json": names[1],
-		"csv/movements.csv": row, "json/movements.json": `"deltaCredits":500`} {
+		"csv/transactions.csv": row, "json/transactions.json": `"deltaCredits":500`} {
 		in, err := archive.Open(name)
 		if err != nil {
 			t.Fatal(err)
