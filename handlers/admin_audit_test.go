@@ -37,7 +37,7 @@ var adminForms = map[string]url.Values{
 	"POST /:locale/admin/withdrawals/:id/refund": {"seen": {"2000"}, "confirmed": {"yes"}},
 	"POST /:locale/admin/purchases/:id/foreign":  {"note": {"Another product's"}},
 	"POST /:locale/admin/purchases/:id/share": {"note": {"As the bank says"}, "dispute_id": {"dp_1"}, "revision": {"0"},
-		"share": {"1,00"}},
+		"share": {"1,00"}, "confirmed": {"yes"}},
 	"POST /:locale/admin/findings/:id/close": {"note": {"Looked at it"}},
 	"POST /:locale/admin/resumes/:id/close":  {"note": {"Deleted the folder"}},
 	"POST /:locale/admin/features": {"feature": {"cover_letter"}, "credits": {"5"}, "active": {"on"},

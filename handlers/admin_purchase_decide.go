@@ -32,7 +32,13 @@ func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 		if err == nil && kind == models.DecisionBook && !confirmed(c) {
 			return h.summarizeBook(c, p, decision)
 		}
-		if err == nil {
+		if err == nil && kind == models.DecisionShare && !confirmed(c) {
+			var preview admin.SharePreview
+			if preview, err = h.Admin.PreviewShare(c.UserContext(), p.ID, decision); err == nil {
+				return h.summarize(c, pages.ShareSummary(c.UserContext(), p, preview.Buyer, preview.After,
+					decision.Share, form.Note))
+			}
+		} else if err == nil {
 			err = h.Admin.DecidePurchase(c.UserContext(), p.ID, decision)
 		}
 		if errors, status := h.formErrors(c, err, fault.Invalid, fault.Conflict); errors != nil {

@@ -42,7 +42,17 @@ func TestNothingIsBookedWithoutASummary(t *testing.T) {
 		{f.paths.Replace("/de/admin/purchases/{purchase}/refund"), url.Values{"amount": {"2,00"}, "note": {"Bitte"}, "seen": {"0"},
 			"status": {"paid"}, "idempotency_key": {"c"}},
 			[]string{"2,00 € erstatten", "RM-1001", "600 Credits → 550 Credits"}, true, "#amount"},
+		{f.paths.Replace("/de/admin/purchases/{purchase}/share"), url.Values{"share": {"1,00"}, "note": {"Laut Bank"},
+			"dispute_id": {"dp_1"}, "revision": {"0"}},
+			[]string{"1,00 € festlegen", "RM-1001", "550 Credits → 525 Credits", "Laut Bank"}, false, "#share-amount-dp_1"},
 	} {
+		if strings.HasSuffix(c.path, "/share") {
+			if err := f.db.Exec(`INSERT INTO stripe_disputes (dispute_id, payment_ref, amount, currency, status)
+			SELECT 'dp_1', payment_intent_id, 100, 'usd', 'needs_response' FROM purchases WHERE id::text = ?`,
+				f.paths.Replace("{purchase}")).Error; err != nil {
+				t.Fatal(err)
+			}
+		}
 		before := effects()
 		r := boss.post(c.path, c.form)
 		page, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))

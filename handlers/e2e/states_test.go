@@ -193,6 +193,8 @@ var states = []pageState{
 		typed: []string{"amount", "1", "note", hostileText}},
 	{name: "admin-book-summary", user: "admin", path: "/admin/purchases/{review}", button: "#decide-book",
 		typed: []string{"note", hostileText}},
+	{name: "admin-share-summary", user: "admin", path: "/admin/purchases/{won}", button: `[id^="decide-share-"]`,
+		typed: []string{"share", "1", "note", hostileText}},
 	{name: "admin-withdrawal-summary", user: "admin", path: "/admin/withdrawals", button: `[id^="refund-"]`},
 	{name: "admin-search-hits", user: "admin", path: "/admin?q=cus_"},
 	{name: "admin-refund-wrong", user: "admin", path: "/admin/purchases/{paid}", status: 422, button: "#refund-submit",

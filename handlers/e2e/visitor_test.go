@@ -114,7 +114,7 @@ func (v *visitor) submit(button string, typed ...string) {
 }
 
 // summarized matches the actions of forms that show a summary first.
-var summarized = regexp.MustCompile(`/admin/.*/(grant|refund|move|book)$`)
+var summarized = regexp.MustCompile(`/admin/.*/(grant|refund|move|book|share)$`)
 
 // form returns the request that submit sends: of a form that shows a summary, the one that the summary sends.
 func (v *visitor) form(button string, typed ...string) *http.Request {

@@ -108,6 +108,45 @@ func (s *Service) applyDecision(
 	return nil, false, fault.Field("decision", fault.ChoiceUnknown)
 }
 
+// SharePreview is the effect that DecisionShare would have.
+type SharePreview struct {
+	Buyer models.User // as before the decision
+	After models.Credits
+}
+
+// PreviewShare returns the effect of DecisionShare on the buyer's balance. It carries the decision out in a transaction
+// that it rolls back, so that what it says is what settling does.
+//
+// Units: credits. Locks and errors: as DecidePurchase.
+func (s *Service) PreviewShare(ctx context.Context, id uuid.UUID, d Decision) (SharePreview, error) {
+	var preview SharePreview
+	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+		p, err := purchase.LockForDecision(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := lockActorAndUser(tx, d.ActorID, p.UserID); err != nil {
+			return err
+		}
+		if preview.Buyer, err = ledger.Lock(tx, p.UserID); err != nil {
+			return err
+		}
+		if _, _, err := s.applyDecision(tx, p, d, map[string]any{}); err != nil {
+			return err
+		}
+		after, err := ledger.Lock(tx, p.UserID)
+		preview.After = after.CreditsBalance
+		return errors.Join(err, errPreviewed)
+	})
+	if errors.Is(err, errPreviewed) {
+		return preview, nil
+	}
+	return preview, err
+}
+
+// errPreviewed rolls a preview's transaction back.
+var errPreviewed = errors.New("previewed")
+
 // DecideEvent closes an event under review, as not ours or as handled.
 //
 // Locks: the event, the events that wait with it, then the admin. Idempotent. Errors: as DecidePurchase.

@@ -193,7 +193,15 @@ func TestDecideDisputeShare(t *testing.T) {
 	if err := f.DecidePurchase(ctx, f.order, share); !fault.Is(err, fault.Invalid) {
 		t.Errorf("share above the payment: error = %v, want invalid", err)
 	}
+	if _, err := f.PreviewShare(ctx, f.order, share); !fault.Is(err, fault.Invalid) {
+		t.Errorf("preview of a share above the payment: error = %v, want invalid", err)
+	}
 	share.Share = 875
+	preview, err := f.PreviewShare(ctx, f.order, share)
+	if err != nil || preview.Buyer.CreditsBalance != 0 || preview.After != 900 {
+		t.Errorf("preview = %d credits, then %d, %v; want 0, then 900", preview.Buyer.CreditsBalance, preview.After, err)
+	}
+	f.wantBalance(0) // a preview changes nothing
 	dbtest.Concurrently(20, func(int) {
 		if err := f.DecidePurchase(ctx, f.order, share); err != nil {
 			t.Errorf("share: %v", err)

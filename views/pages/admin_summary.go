@@ -64,6 +64,19 @@ func BookSummary(ctx context.Context, p models.Purchase, u models.User, credits 
 	}
 }
 
+// ShareSummary summarizes the share of a payment that a dispute takes, to be confirmed; after is the buyer's balance
+// then.
+func ShareSummary(ctx context.Context, p models.Purchase, u models.User, after models.Credits, share models.Cents,
+	note string) SummaryData {
+	amount := locales.Args{"share": components.Money(ctx, share, p.PaymentCurrency())}
+	return SummaryData{
+		Heading: locales.T(ctx, "summary.share.heading", amount), Submit: locales.T(ctx, "summary.share.submit", amount),
+		Facts: [][2]string{summaryWho(ctx, u), summaryPurchase(ctx, p),
+			{locales.T(ctx, "purchase_detail.paid"), components.Money(ctx, p.PaidCents, p.PaymentCurrency())},
+			summaryBalance(ctx, u.CreditsBalance, after), summaryNote(ctx, note)},
+	}
+}
+
 // WithdrawalSummary summarizes refunding what a declaration entitles to, to be confirmed.
 func WithdrawalSummary(ctx context.Context, w models.Withdrawal, e models.Entitlement) SummaryData {
 	amount := locales.Args{"amount": components.Money(ctx, e.Cents, e.Currency)}
