@@ -25,20 +25,20 @@ func (h *Handler) showLanding(c *fiber.Ctx) error {
 	signedOut := currentVisitor(c).account == nil
 	kept, _ := h.landings.Load(pageLocale(c))
 	if l, ok := kept.(landing); ok && signedOut && l.shows(offers, prices) {
-		return h.render(c, fiber.StatusOK, "landing.title", l.content)
+		return h.render(c, fiber.StatusOK, "landing.page", l.content)
 	}
 	data := pages.LandingData{Locale: pageLocale(c), Packages: offers, Features: features(c, spend.Active(prices), 0),
 		SmallBusiness: h.Site.SmallBusiness}
 	if !signedOut {
 		data.User = &currentVisitor(c).account.User
-		return h.render(c, fiber.StatusOK, "landing.title", pages.Landing(data))
+		return h.render(c, fiber.StatusOK, "landing.page", pages.Landing(data))
 	}
 	content, err := rendered(c.UserContext(), pages.Landing(data))
 	if err != nil {
 		return err
 	}
 	h.landings.Store(pageLocale(c), landing{offers, prices, content})
-	return h.render(c, fiber.StatusOK, "landing.title", content)
+	return h.render(c, fiber.StatusOK, "landing.page", content)
 }
 
 // landing is a rendered start page for signed-out visitors, with the prices that it shows.
