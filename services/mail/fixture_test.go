@@ -21,7 +21,7 @@ type fixture struct {
 	t     *testing.T
 	user  models.User
 	box   *mailbox.Server
-	clock time.Time
+	ahead time.Duration // of our clock to the database's, by which stored letters are due
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -33,13 +33,13 @@ func newFixture(t *testing.T) *fixture {
 	}
 	t.Cleanup(func() { _ = box.Close(t.Context()) })
 	db := dbtest.New(t)
-	f := &fixture{t: t, user: dbtest.User(t, db, "ada@example.com"), box: box, clock: models.Now()}
+	f := &fixture{t: t, user: dbtest.User(t, db, "ada@example.com"), box: box, ahead: time.Second}
 	server, err := mail.NewServer(box.SMTPURL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Service = &mail.Service{DB: db, Server: server, From: "credits@example.com",
-		Operators: []string{"admin@example.com"}, Now: func() time.Time { return f.clock }, Log: quiet,
+		Operators: []string{"admin@example.com"}, Now: func() time.Time { return models.Now().Add(f.ahead) }, Log: quiet,
 		Write: func(l models.Letter, to mail.Recipient) (mail.Content, error) {
 			terms := mail.Attachment{Name: "terms.txt", ContentType: "text/plain; charset=utf-8", Content: []byte("§ 1")}
 			return mail.Content{Subject: "About " + l.Key, Text: "Hello " + to.Name + "\n", HTML: "<p>Hello</p>",
@@ -59,7 +59,6 @@ func (f *fixture) addTo(l mail.Letter) {
 	if err := postgres.Transaction(f.t.Context(), f.DB, func(tx models.Tx) error { return mail.Add(tx, l) }); err != nil {
 		f.t.Error(err)
 	}
-	f.clock = models.Now().Add(time.Second) // letters are due by the database's clock
 }
 
 // send tries to send what is due. A mail server that is away is not an error of the test.

@@ -74,7 +74,7 @@ func TestMailServerFails(t *testing.T) {
 			if n := len(f.box.Letters()); n > 0 && c.received < 2 {
 				t.Errorf("%d letters arrived before they were due again, want none", n)
 			}
-			f.clock = f.clock.Add(3 * time.Minute)
+			f.ahead += 3 * time.Minute
 			f.send()
 			for _, l := range f.box.Letters() {
 				if l.Copies > c.received {
@@ -128,7 +128,7 @@ func TestOverlappingClaimsSendOnce(t *testing.T) {
 	f.box.SetFault(mailbox.Cut)
 	f.send()
 	f.box.SetFault(mailbox.Good)
-	f.clock = f.clock.Add(3 * time.Minute)
+	f.ahead += 3 * time.Minute
 	f.send()
 	if got := f.box.Letters(); len(got) != 1 || got[0].Copies != 1 || attempts != 2 {
 		t.Errorf("%d attempts, letters = %+v; want two attempts, of which one sends", attempts, got)
@@ -141,10 +141,10 @@ func TestLettersExpire(t *testing.T) {
 	f := newFixture(t)
 	f.Server = nil
 	f.add("old")
-	f.clock = f.clock.Add(71 * time.Hour)
+	f.ahead += 71 * time.Hour
 	f.send()
 	f.want("after 71 hours", "old", models.LetterWaiting, 0, "")
-	f.clock = f.clock.Add(2 * time.Hour)
+	f.ahead += 2 * time.Hour
 	f.send()
 	f.want("after 73 hours", "old", models.LetterFailed, 0, models.CauseMailUnset)
 }

@@ -88,10 +88,10 @@ func TestWaitingLettersAreListed(t *testing.T) {
 		t.Fatalf("unsent letters = %+v (%v), want the waiting one, which can be sent again", rows, err)
 	}
 	f.box.SetFault(mailbox.Good)
-	f.clock = models.Now().Add(time.Minute)
+	f.ahead = time.Minute
 	f.send()
 	f.want("a minute later", "waits", models.LetterWaiting, 1, models.CauseMailRefused.Of("451"))
-	f.clock = models.Now().Add(3 * time.Minute)
+	f.ahead = 3 * time.Minute
 	f.send()
 	f.want("three minutes later", "waits", models.LetterSent, 2, "")
 }
@@ -140,7 +140,7 @@ func TestLettersToDeletedAccountsAreErased(t *testing.T) {
 	f := newFixture(t)
 	for _, about := range []string{"closed", "expired"} {
 		f.addTo(mail.Letter{Kind: models.LetterAccountDeleted, About: about, UserID: &f.user.ID, Recipient: "ada@example.com",
-			Args: mail.AccountDeleted{At: f.clock}})
+			Args: mail.AccountDeleted{At: f.Now()}})
 	}
 	f.exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = now()`)
 	f.Server = nil
@@ -151,7 +151,7 @@ func TestLettersToDeletedAccountsAreErased(t *testing.T) {
 	if err := f.Close(t.Context(), id); err != nil {
 		t.Error(err)
 	}
-	f.clock = f.clock.Add(73 * time.Hour)
+	f.ahead += 73 * time.Hour
 	f.send()
 	var kept int64
 	err := f.DB.Raw(`SELECT count(*) FROM letters WHERE recipient <> '' OR args <> '{}' OR status = 'waiting'`).Scan(&kept).Error
