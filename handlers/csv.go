@@ -65,8 +65,8 @@ func (t *csvTable) endRow() {
 func (t *csvTable) flush() error { return t.out.Flush() }
 
 // formulas matches text that a spreadsheet may take for a formula: at the start, and after any character at which
-// some spreadsheet splits cells or lines. Spaces and quotes before the formula do not help.
-var formulas = regexp.MustCompile(`(^|[,;\t\r\n])([\p{Zs}"]*[=+\-@＝＋－＠])`)
+// some spreadsheet splits cells or lines. Spaces, invisible characters and quotes before the formula do not help.
+var formulas = regexp.MustCompile(`(^|[,;\t\r\n])([\p{Zs}\p{Cf}\x00-\x08\v\f\x0e-\x1f\x7f-\x9f"]*[=+\-@＝＋－＠])`)
 
 // escapeFormulas keeps a spreadsheet from running text as a formula.
 // Source: https://owasp.org/www-community/attacks/CSV_Injection
