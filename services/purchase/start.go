@@ -96,11 +96,13 @@ func (s *Service) Start(ctx context.Context, o Order) (Started, error) {
 	return Started{p.ID, session.URL}, nil
 }
 
-// storeCheckout stores where a purchase is paid, and by which methods its price can be.
+// storeCheckout stores where a purchase is paid, and by which methods its price can be. No order waits for a locked
+// price: the next one stores the methods.
 func (s *Service) storeCheckout(ctx context.Context, p models.Purchase, session *stripe.CheckoutSession) error {
 	err := s.DB.WithContext(ctx).Exec(`WITH offered AS (
 			UPDATE prices SET payment_methods = @methods
-			WHERE stripe_price_id = @price AND @methods <> '{}' AND payment_methods <> @methods
+			WHERE @methods <> '{}' AND stripe_price_id = (SELECT stripe_price_id FROM prices
+				WHERE stripe_price_id = @price AND payment_methods <> @methods FOR NO KEY UPDATE SKIP LOCKED)
 		)
 		UPDATE purchases SET checkout_session_id = @session, checkout_url = @url, updated_at = now()
 		WHERE id = @id AND (checkout_session_id IS NULL OR checkout_session_id = @session)`,

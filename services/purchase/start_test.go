@@ -105,6 +105,19 @@ func TestStart(t *testing.T) {
 		})
 		wantMethods("{card,sepa_debit}")
 	})
+	t.Run("waits for nobody who changes the price", func(t *testing.T) {
+		pull := s.db.Begin()
+		defer pull.Rollback()
+		if err := pull.Exec(`UPDATE prices SET updated_at = now()`).Error; err != nil {
+			t.Fatal(err)
+		}
+		s.says.Store("/v1/checkout/sessions", `{"id":"cs_test_pulled","object":"checkout.session",
+			"url":"https://stripe.example.com","payment_method_types":["klarna"]}`)
+		defer s.says.Delete("/v1/checkout/sessions")
+		if _, err := s.Start(ctx, s.order("while prices are pulled")); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("the same form again is the same purchase", func(t *testing.T) {
 		again, err := s.Start(ctx, s.order("form 1"))
 		if err != nil || again != started {
