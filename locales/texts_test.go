@@ -141,7 +141,7 @@ func TestEveryTextIsUsed(t *testing.T) {
 			}
 			source, err := os.ReadFile(name)
 			for _, match := range literal.FindAllStringSubmatch(string(source), -1) {
-				if used[match[1]] = true; match[2] != "" || strings.HasSuffix(match[1], ".") {
+				if used[match[1]] = true; strings.HasSuffix(match[1], ".") || match[2] != "" && strings.Contains(match[1], ".") {
 					begins = append(begins, match[1])
 				}
 			}
