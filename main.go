@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -52,10 +51,6 @@ var (
 	commit  string
 )
 
-// heapGrowth is by how many percent the heap grows before garbage is collected. Less than Go's default of 100 takes
-// less memory and more processor time. GOGC overrides it.
-const heapGrowth = 50
-
 // pricesShown is how long pages may show prices that another server has changed.
 const pricesShown = 5 * time.Second
 
@@ -90,9 +85,7 @@ func exitCode(program *command.Program, err error) int {
 
 // serve runs the server until ctx ends.
 func serve(ctx context.Context, p *command.Program) error {
-	if set := debug.SetGCPercent(heapGrowth); set != 100 { // by GOGC
-		debug.SetGCPercent(set)
-	}
+	limitHeap()
 	if err := static.Check(); err != nil {
 		return err
 	}
