@@ -180,6 +180,9 @@ func settleWithdrawn(tx models.Tx, p models.Purchase, cameBack bool) ([]models.C
 func waive(tx models.Tx, p models.Purchase, w models.Withdrawal) ([]models.CreditTransaction, error) {
 	change := w.Waived(p) - w.WaivedCredits
 	if change < 0 { // a correction must not overdraw
+		if _, err := endPeriodHold(tx, p); err != nil { // of what came back; HoldWithdrawn holds it again
+			return nil, err
+		}
 		if _, err := endHold(tx, p.UserID, w.HoldID); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,43 @@
+package purchase_test
+
+import (
+	"testing"
+
+	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/purchase"
+	"github.com/resume-matcher/credits/services/withdrawal"
+)
+
+// declareWithdrawal declares the withdrawal from f.id.
+func (f *refundFixture) declareWithdrawal() (*withdrawal.Service, models.Withdrawal) {
+	f.t.Helper()
+	s := &withdrawal.Service{DB: f.DB, Purchases: f.Service, Now: f.Now, Log: f.Log}
+	w, err := s.Declare(f.t.Context(), withdrawal.Declaration{UserID: f.user.ID, PurchaseID: f.id.String(), Name: "Ada",
+		Email: "ada@example.com", Contract: "1200 Credits", Locale: "de", Key: "w"})
+	f.must(err)
+	return s, w
+}
+
+// When the refund of a withdrawal fails, the credits that it gave back for a debt are taken again: the debt is neither
+// forgiven nor taken twice, however often this happens.
+func TestFailedRefundTakesWaivedCreditsAgain(t *testing.T) {
+	t.Parallel()
+	f := newRefundFixture(t)
+	f.must(f.take(300))
+	f.refunded("pi_1", 3500)
+	f.id = f.orderHeld("cs_2")
+	f.must(f.bookFetched(paidSession("cs_2", "pi_2"))) // 300 of these credits cover the debt
+	f.declareWithdrawal()
+	reserved := map[models.Reason]models.Credits{models.ReasonWithdrawal: 900}
+	f.wantHolds("declared", reserved)
+	for _, id := range []string{"re_1", "re_2"} {
+		refund := purchase.Refund{ID: id, PaymentRef: "pi_2", Currency: "eur", Amount: 3500, Status: "pending"}
+		f.must(f.bookFetched(refund))
+		f.wantBalance(0)
+		f.wantHolds("refunded", nil)
+		refund.Status = "failed"
+		f.must(f.bookFetched(refund))
+		f.wantBalance(900)
+		f.wantHolds("the refund failed", reserved)
+	}
+}
