@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
@@ -40,4 +41,19 @@ func TestFailedRefundTakesWaivedCreditsAgain(t *testing.T) {
 		f.wantBalance(900)
 		f.wantHolds("the refund failed", reserved)
 	}
+}
+
+// A withdrawal that was declared before the order was complete is closed like any other, although nothing was paid.
+func TestWithdrawalFromAFreeOrderEnds(t *testing.T) {
+	t.Parallel()
+	f := newRefundFixture(t)
+	f.id = f.orderHeld("cs_2")
+	f.must(f.DB.Exec(`UPDATE purchases SET amount_cents = 0 WHERE id = ?`, f.id).Error)
+	s, w := f.declareWithdrawal()
+	f.must(f.bookFetched(purchase.Checkout{ID: "cs_2", PaymentStatus: "no_payment_required", Currency: "eur",
+		PaidCurrency: "eur"}))
+	f.wantHolds("booked", map[models.Reason]models.Credits{models.ReasonWithdrawal: 1200})
+	admin := dbtest.User(t, f.DB, "admin@example.com").ID
+	f.must(s.Close(t.Context(), w.ID.String(), admin, ""))
+	f.wantHolds("closed", onlyPeriod)
 }

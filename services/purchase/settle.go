@@ -215,7 +215,7 @@ func moneyBackOf(db *gorm.DB, purchases []models.Purchase) ([]money, error) {
 	}
 	var paid []row
 	for n, p := range purchases {
-		if p.PaymentIntentID != "" { // else nothing was paid
+		if p.PaymentIntentID != "" || p.Status == models.PurchasePaid { // a free order has only its withdrawal
 			paid = append(paid, row{n, p.ID, p.PaymentIntentID, p.PaymentCurrency()})
 		}
 	}
