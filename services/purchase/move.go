@@ -86,6 +86,9 @@ func Move(tx models.Tx, o MoveOrder) (Moved, error) {
 	if err != nil {
 		return Moved{}, err
 	}
+	if m.From.DeletedAt != nil { // a deleted account has no holds
+		held = m.Credits
+	}
 	meta := metaOf(p)
 	meta.Actor, meta.Note = fmt.Sprintf("user:%d", o.ActorID), o.Note
 	if m.Rows, err = ledger.Transfer(tx, o.From, o.To, m.Credits, meta); err != nil {

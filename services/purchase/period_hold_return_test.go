@@ -1,10 +1,13 @@
 package purchase_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
@@ -56,4 +59,30 @@ func TestWithdrawalFromAFreeOrderEnds(t *testing.T) {
 	admin := dbtest.User(t, f.DB, "admin@example.com").ID
 	f.must(s.Close(t.Context(), w.ID.String(), admin, ""))
 	f.wantHolds("closed", onlyPeriod)
+}
+
+// Credits that were paid for after their buyer's account was deleted are held for the account that they move to.
+func TestCreditsOfADeletedAccountAreHeldWhereTheyMove(t *testing.T) {
+	t.Parallel()
+	f := newRefundFixture(t)
+	f.id = f.orderHeld("cs_2")
+	f.must(postgres.Transaction(t.Context(), f.DB, func(tx models.Tx) error {
+		if _, err := ledger.Lock(tx, f.user.ID); err != nil {
+			return err
+		}
+		_, err := ledger.CloseAccount(tx, f.user.ID)
+		return err
+	}))
+	f.must(f.DB.Exec(`UPDATE users SET email = NULL, name = '', locale = '', deleted_at = now(), delete_after = now() WHERE id = ?`,
+		f.user.ID).Error)
+	if err := f.bookFetched(paidSession("cs_2", "pi_2")); !errors.As(err, new(purchase.ReviewError)) {
+		t.Errorf("payment for a deleted account: error = %v, want a review", err)
+	}
+	f.wantHolds("deleted", nil)
+	f.wantBalance(1200)
+	owner := dbtest.User(t, f.DB, "owner@example.com")
+	_, err := f.move(f.user.ID, owner.ID)
+	f.must(err)
+	f.user = owner
+	f.wantHolds("new owner", onlyPeriod)
 }
