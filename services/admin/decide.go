@@ -135,8 +135,11 @@ func (s *Service) PreviewShare(ctx context.Context, id uuid.UUID, d Decision) (S
 			return err
 		}
 		after, err := ledger.Lock(tx, p.UserID)
+		if err != nil {
+			return err
+		}
 		preview.After = after.CreditsBalance
-		return errors.Join(err, errPreviewed)
+		return errPreviewed
 	})
 	if errors.Is(err, errPreviewed) {
 		return preview, nil

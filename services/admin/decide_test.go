@@ -2,7 +2,9 @@ package admin_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -220,6 +222,36 @@ func TestDecideDisputeShare(t *testing.T) {
 	share.DisputeID = "dp_other"
 	if err := f.DecidePurchase(ctx, f.order, share); !fault.Is(err, fault.NotFound) {
 		t.Errorf("dispute of another payment: error = %v, want not found", err)
+	}
+}
+
+// A preview that cannot read the balance says so: it never shows a balance of 0.
+func TestPreviewOfAShareIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.deliver("checkout.session.completed", paidInEuros)
+	f.deliver("charge.dispute.created", `{"id":"dp_1","object":"dispute","amount":1000,"currency":"usd",
+		"status":"needs_response","charge":"ch_1","payment_intent":"pi_1"}`)
+	share := f.decision(models.DecisionShare)
+	share.DisputeID, share.Share = "dp_1", 875
+	lost := errors.New("connection lost")
+	reads, failing := 0, 0
+	f.must(f.DB.Callback().Query().Before("gorm:query").Register("test:lose", func(db *gorm.DB) {
+		if !strings.HasPrefix(db.Statement.SQL.String(), "SELECT * FROM users WHERE id = ") {
+			return
+		}
+		if reads++; reads == failing {
+			_ = db.AddError(lost)
+		}
+	}))
+	_, err := f.PreviewShare(t.Context(), f.order, share)
+	f.must(err)
+	reads, failing = 0, reads // the last one
+	if failing == 0 {
+		t.Fatal("the preview locks no user as this test expects")
+	}
+	if preview, err := f.PreviewShare(t.Context(), f.order, share); !errors.Is(err, lost) {
+		t.Errorf("preview = %+v, %v; want the error", preview, err)
 	}
 }
 
