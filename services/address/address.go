@@ -33,20 +33,25 @@ func Parse(raw string) string {
 	if len(text) > 2*maxBytes || !utf8.ValidString(text) || strings.ContainsFunc(text, refused) {
 		return ""
 	}
-	// Compose before lower-casing, since İ has no lower case of its own, and after it, since ǰ has no upper case.
-	text = norm.NFC.String(text)
-	if strings.ContainsFunc(text, refused) {
+	if strings.ContainsFunc(norm.NFC.String(text), refused) {
 		return ""
 	}
-	local, domain, found := strings.Cut(norm.NFC.String(strings.Map(unicode.ToLower, text)), "@")
+	local, domain, found := strings.Cut(fold(text), "@")
 	if !found || local == "" || strings.ContainsAny(local, specials) {
 		return ""
 	}
-	ascii, unicode, ok := domains(domain)
-	if !ok || len(local)+1+max(len(ascii), len(unicode)) > maxBytes {
+	ascii, domain, ok := domains(domain)
+	if !ok || len(local)+1+max(len(ascii), len(domain)) > maxBytes ||
+		fold(domain) != domain || strings.ContainsFunc(domain, refused) { // its ASCII may stand for letters that we change
 		return ""
 	}
-	return local + "@" + unicode
+	return local + "@" + domain
+}
+
+// fold unifies letter case and composition. It composes before lower-casing, since İ has no lower case of its own, and
+// after it, since ǰ has no upper case.
+func fold(text string) string {
+	return norm.NFC.String(strings.Map(unicode.ToLower, norm.NFC.String(text)))
 }
 
 // domains returns both forms of a domain. It maps nothing: a domain that IDNA would not register as written is invalid.

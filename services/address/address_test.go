@@ -117,7 +117,7 @@ func TestLooksLikeAnother(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"Ada@example.com", " x@y ", "\u0130@x", "a\u200d@b", "@@", "\xff@\xfe",
-		"\u212aarla@example.org", "a@xn--bcher-kva.example", "a@b."} {
+		"\u212aarla@example.org", "a@xn--bcher-kva.example", "a@b.", "0@Xn--000000-00Y00XA"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
