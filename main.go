@@ -157,14 +157,13 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		return nil, nil, err
 	}
 	limits, sessions := limit.New(db, nil), signIn.Sessions()
+	accounts.Identities, accounts.Sessions = signIn, sessions
 	events := &webhook.Service{DB: db, Purchase: buy, Catalog: prices, Secrets: p.Config.WebhookSecrets,
 		Livemode: p.Config.Livemode(), Now: models.Now, Log: p.Log}
 	keys := apikey.New(db, limits, p.Log, nil)
 	h := &handlers.Handler{
-		Sessions:   handlers.NewSessions(sessions, secrets, p.Config.Secure()),
-		Limits:     limits,
-		Auth:       signIn,
-		Keys:       keys,
+		Sessions: handlers.NewSessions(sessions, secrets, p.Config.Secure()),
+		Limits:   limits, Auth: signIn, Keys: keys,
 		Purchase:   buy,
 		Catalog:    prices,
 		Withdrawal: withdrawals,

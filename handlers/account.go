@@ -19,25 +19,15 @@ func (h *Handler) showAccount(c *fiber.Ctx) error {
 
 // renderAccount sends the account page with a profile form.
 func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData) error {
-	ctx, userID := c.UserContext(), currentUserID(c)
-	identities, err := h.Auth.Identities(ctx, userID)
+	page, err := h.Account.Page(c.UserContext(), currentUserID(c))
 	if err != nil {
 		return err
 	}
-	h.labelProviders(identities)
-	sessions, err := h.Sessions.rows.List(ctx, userID)
-	if err != nil {
-		return err
-	}
-	if data.Bounce, err = h.Mail.Bounce(ctx, userID); err != nil {
-		return err
-	}
-	if data.Refused, err = h.Mail.Refusals(ctx, userID); err != nil {
-		return err
-	}
+	h.labelProviders(page.Identities)
+	data.Bounce, data.Refused = page.Bounce, page.Refused
 	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
 	data.Email, data.LetterLanguage = currentUser(c).Email, cmp.Or(currentUser(c).Locale, models.Locales[0])
-	for _, i := range identities {
+	for _, i := range page.Identities {
 		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email,
 			Verified: i.EmailVerified, Last: i.LastSignInAt})
 	}
@@ -46,7 +36,7 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 			URL: h.flowPath(c, p.Name, auth.KindLink, "")})
 	}
 	here := currentVisitor(c).session.KeyHash
-	for _, s := range sessions {
+	for _, s := range page.Sessions {
 		data.Sessions = append(data.Sessions, pages.AccountSession{ID: s.KeyHash, Device: s.Device, Since: s.CreatedAt,
 			Seen: s.LastSeenAt, Here: s.KeyHash == here})
 	}

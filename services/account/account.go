@@ -1,19 +1,32 @@
 // Package account owns the life of an account's personal data: export, deletion, erasure, and removal when retention
-// ends. It also reads the billing page, on which users see what their account holds.
+// ends. It also reads the account and billing pages, on which users see what their account holds.
 package account
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/spend"
 	"github.com/resume-matcher/credits/services/withdrawal"
 )
+
+// Identities lists the identities of a user, as auth.Service does. Package auth is not imported, because its tests
+// import this package.
+type Identities interface {
+	Identities(ctx context.Context, userID int64) ([]models.Identity, error)
+}
+
+// Sessions lists the sessions of a user, as auth.Sessions does.
+type Sessions interface {
+	List(ctx context.Context, userID int64) ([]models.Session, error)
+}
 
 // Service deletes, erases and removes accounts.
 type Service struct {
@@ -22,7 +35,9 @@ type Service struct {
 	Catalog    *catalog.Service  // of the billing page, as Spend is
 	Spend      *spend.Service
 	Withdrawal *withdrawal.Service // receives the declarations of users who delete their accounts
-	Shared     bool                // the data in Resume Matcher belong to all users, so a deletion leaves them
+	Identities Identities          // of the account page, as Sessions is
+	Sessions   Sessions
+	Shared     bool // the data in Resume Matcher belong to all users, so a deletion leaves them
 	Now        func() time.Time
 	Log        *slog.Logger
 }
