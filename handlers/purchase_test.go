@@ -11,6 +11,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/mail"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
 	"github.com/resume-matcher/credits/services/withdrawal"
@@ -173,6 +174,18 @@ func TestWithdrawal(t *testing.T) {
 		if r := f.call("GET", "/de/withdrawal", ""); r.status != http.StatusOK ||
 			!strings.Contains(r.body, "Widerruf bestätigen") {
 			t.Fatalf("form = %d, want 200 in German", r.status)
+		}
+		const promise = "senden wir die Bestätigung"
+		if r := f.call("GET", "/de/withdrawal", ""); strings.Contains(r.body, promise) {
+			t.Error("the form promises an e-mail without a mail server")
+		}
+		server, err := mail.NewServer("smtp://127.0.0.1:9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.handler.Mail.Server = server
+		if r := f.call("GET", "/de/withdrawal", ""); !strings.Contains(r.body, promise) {
+			t.Error("the form does not say where the confirmation is sent")
 		}
 		r := f.call("POST", "/de/withdrawal", declare.Encode(), form)
 		to := r.header.Get("Location")

@@ -36,7 +36,7 @@ func (h *Handler) showWithdrawal(c *fiber.Ctx) error {
 }
 
 func (h *Handler) renderWithdrawal(c *fiber.Ctx, status int, form pages.WithdrawalForm) error {
-	form.Key = randomKey()
+	form.Key, form.Mailed = randomKey(), h.Mail.Server != nil
 	return h.render(c, status, "withdrawal.title", pages.Withdrawal(pageLocale(c), form))
 }
 

@@ -258,7 +258,7 @@ func returnSamples(locale string) []sample {
 	flood.ID, flood.Priority = uuid.Max, models.WithdrawalPriorityFlood
 	closed.ID, closed.HandledAt, closed.UserID, closed.PurchaseID = uuid.Nil, &closed.ReceivedAt, new(int64), nil
 	return append(all,
-		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile}),
+		sample{"withdrawal", pages.Withdrawal(locale, pages.WithdrawalForm{Key: "k", Contract: hostile, Mailed: true}),
 			[]string{"confirm-withdrawal"}},
 		sample{"withdrawal, refused", pages.Withdrawal(locale,
 			pages.WithdrawalForm{Errors: map[string]string{"name": "a", "email": "b", "contract": "c"}}),
