@@ -70,7 +70,7 @@ func (c Checkout) book(s *Service, tx models.Tx, facts StripeFacts, eventID stri
 	}
 	tracing.Current(tx.Statement.Context).Link(tracing.Parse(p.Traceparent))
 	var deleted []models.Credits
-	rows, err := settle(tx, p, eventID, deletedStatement(p.UserID, &deleted))
+	rows, err := Settle(tx, p, eventID, deletedStatement(p.UserID, &deleted))
 	if err != nil {
 		return nil, err
 	}

@@ -19,14 +19,14 @@ func HoldPeriod(tx models.Tx, p models.Purchase, credits models.Credits) error {
 	if !p.AwaitsConsent() || credits <= 0 {
 		return nil
 	}
-	var available models.Credits
-	err := tx.Raw(`SELECT credits_balance - credits_held FROM users
+	var user models.User // the zero value if nothing is to be held
+	err := tx.Raw(`SELECT credits_balance, credits_held FROM users
 		WHERE id = ? AND deleted_at IS NULL AND now() < ? FOR UPDATE`,
-		p.UserID, PeriodEnd(p.CreatedAt)).Scan(&available).Error
+		p.UserID, PeriodEnd(p.CreatedAt)).Scan(&user).Error
 	if err != nil {
 		return fmt.Errorf("available credits of user %d: %w", p.UserID, err)
 	}
-	if credits = min(credits, p.CreditsLeft(), available); credits <= 0 { // a debt took the rest
+	if credits = min(credits, p.CreditsLeft(), user.Available()); credits <= 0 { // a debt took the rest
 		return nil
 	}
 	_, err = hold(tx, p, models.ReasonPeriod, credits)

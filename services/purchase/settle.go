@@ -60,16 +60,11 @@ func (m money) refunded() int64 { return max(m.RefundsGood, m.ChargeCumulated-m.
 
 // Settle brings the ledger to what Stripe has reported of a purchase: the grant once it is paid, less the share that
 // refunds and disputes took back. The hold until the withdrawal period ends follows. It saves p whenever credits move,
-// and they always move the first time.
+// and they always move the first time. then runs last, unless the purchase was never paid.
 //
 // Locks: the user, then the holds; the caller has locked the purchase.
 // Idempotent: it books the difference between what is due and what the purchase says was booked.
-func Settle(tx models.Tx, p *models.Purchase, eventID string) ([]models.CreditTransaction, error) {
-	return settle(tx, p, eventID)
-}
-
-// settle is Settle, with statements that run after a paid purchase is settled.
-func settle(tx models.Tx, p *models.Purchase, eventID string, then ...postgres.Statement,
+func Settle(tx models.Tx, p *models.Purchase, eventID string, then ...postgres.Statement,
 ) ([]models.CreditTransaction, error) {
 	if p.Status != models.PurchasePaid && p.Status != models.PurchaseReview && p.Status != models.PurchaseReturned {
 		return nil, nil
