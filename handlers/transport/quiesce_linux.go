@@ -26,7 +26,7 @@ func quiesce(l net.Listener) {
 			return
 		}
 		if waiting {
-			time.Sleep(time.Millisecond) // the kernel sends no notification when the queue is empty
+			time.Sleep(time.Millisecond) // polled, because the kernel does not report an empty queue
 		}
 	}
 }

@@ -49,7 +49,7 @@ var packages = []Package{
 // Packages returns what the product sells.
 func Packages() []Package { return slices.Clone(packages) }
 
-// Products returns the ids of the Stripe products whose prices are on sale.
+// Products returns the IDs of the Stripe products whose prices we sell.
 func Products() []string {
 	ids := []string{SharedProduct}
 	for _, p := range packages {

@@ -290,7 +290,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// A setting that is no number, or neither yes nor no, is reported: nobody runs with a default that they have replaced.
+// A number or a boolean that cannot be parsed is reported. It never falls back to the default.
 func TestUnreadableSettingsAreReported(t *testing.T) {
 	t.Parallel()
 	var check func(prefix string, of reflect.Type)

@@ -17,29 +17,29 @@ import (
 	"github.com/resume-matcher/credits/services/mail"
 )
 
-// greedy is a session of a mail server that takes whatever it is told.
-type greedy struct{ told *atomic.Int64 }
+// recorder is a session of a mail server that accepts everything, and counts the passwords and messages.
+type recorder struct{ told *atomic.Int64 }
 
-func (greedy) Reset()                   {}
-func (greedy) Logout() error            { return nil }
-func (greedy) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (recorder) Reset()                   {}
+func (recorder) Logout() error            { return nil }
+func (recorder) AuthMechanisms() []string { return []string{sasl.Plain} }
 
-func (g greedy) Auth(string) (sasl.Server, error) {
-	g.told.Add(1)
+func (r recorder) Auth(string) (sasl.Server, error) {
+	r.told.Add(1)
 	return sasl.NewPlainServer(func(string, string, string) error { return nil }), nil
 }
 
-func (g greedy) Mail(string, *smtp.MailOptions) error {
-	g.told.Add(1)
+func (r recorder) Mail(string, *smtp.MailOptions) error {
+	r.told.Add(1)
 	return nil
 }
 
-func (greedy) Rcpt(string, *smtp.RcptOptions) error { return nil }
-func (greedy) Data(io.Reader) error                 { return nil }
+func (recorder) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (recorder) Data(io.Reader) error                 { return nil }
 
-// startGreedy starts a mail server that offers STARTTLS if it has a certificate, or TLS at once, and returns its
-// address. told counts the passwords and letters that it was told of.
-func startGreedy(t *testing.T, certificate *tls.Config, atOnce bool) (address string, told *atomic.Int64) {
+// startRecorder starts a mail server and returns its address. With a certificate, the server offers STARTTLS, or
+// expects TLS from the first byte (atOnce). told counts the passwords and messages that it received.
+func startRecorder(t *testing.T, certificate *tls.Config, atOnce bool) (address string, told *atomic.Int64) {
 	t.Helper()
 	var config net.ListenConfig
 	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -47,7 +47,7 @@ func startGreedy(t *testing.T, certificate *tls.Config, atOnce bool) (address st
 		t.Fatal(err)
 	}
 	told = &atomic.Int64{}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return greedy{told}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return recorder{told}, nil }))
 	server.TLSConfig, server.AllowInsecureAuth, server.ErrorLog = certificate, true, log.New(io.Discard, "", 0)
 	address = l.Addr().String()
 	if atOnce {
@@ -58,9 +58,9 @@ func startGreedy(t *testing.T, certificate *tls.Config, atOnce bool) (address st
 	return address, told
 }
 
-// A mail server elsewhere that offers no encryption, or whose certificate nobody vouches for, is told neither the
-// password nor a letter. The letters wait.
-func TestMailServersProveThemselves(t *testing.T) {
+// A remote mail server without encryption, or with an untrusted certificate, receives neither the password nor a
+// letter. The letters wait.
+func TestMailServersMustBeTrusted(t *testing.T) {
 	t.Parallel()
 	web := httptest.NewTLSServer(nil)
 	web.Close()
@@ -68,16 +68,16 @@ func TestMailServersProveThemselves(t *testing.T) {
 		url         string
 		certificate *tls.Config
 	}{
-		// To dial 0.0.0.0 means this machine, and its name does not say so.
+		// Dialing 0.0.0.0 reaches this machine, but the address does not count as loopback.
 		"no STARTTLS":            {"smtp://0.0.0.0", nil},
 		"no STARTTLS to sign in": {"smtp://ada:secret@0.0.0.0", nil},
-		"STARTTLS without proof": {"smtp://ada:secret@0.0.0.0", web.TLS},
-		"TLS without proof":      {"smtps://ada:secret@127.0.0.1", web.TLS},
+		"STARTTLS, untrusted":    {"smtp://ada:secret@0.0.0.0", web.TLS},
+		"TLS, untrusted":         {"smtps://ada:secret@127.0.0.1", web.TLS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			address, told := startGreedy(t, c.certificate, strings.HasPrefix(c.url, "smtps"))
+			address, told := startRecorder(t, c.certificate, strings.HasPrefix(c.url, "smtps"))
 			_, port, _ := net.SplitHostPort(address)
 			var err error
 			if f.Server, err = mail.NewServer(c.url + ":" + port); err != nil {
@@ -91,8 +91,8 @@ func TestMailServersProveThemselves(t *testing.T) {
 			}
 		})
 	}
-	t.Run("on this machine", func(t *testing.T) { // the same server would take them
-		address, told := startGreedy(t, nil, false)
+	t.Run("on this machine", func(t *testing.T) { // where encryption is optional
+		address, told := startRecorder(t, nil, false)
 		server, err := mail.NewServer("smtp://ada:secret@" + address)
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func newHeldFixture(t *testing.T) *refundFixture {
 	return f
 }
 
-// orderHeld inserts a pending purchase whose credits are to be held until its withdrawal period ends.
+// orderHeld inserts a pending purchase whose credits will be held until its withdrawal period ends.
 func (f *refundFixture) orderHeld(session string) uuid.UUID {
 	f.t.Helper()
 	id := f.order(session)

@@ -105,7 +105,7 @@ func TestStart(t *testing.T) {
 		})
 		wantMethods("{card,sepa_debit}")
 	})
-	t.Run("waits for nobody who changes the price", func(t *testing.T) {
+	t.Run("does not wait for a price that is being changed", func(t *testing.T) {
 		pull := s.db.Begin()
 		defer pull.Rollback()
 		if err := pull.Exec(`UPDATE prices SET updated_at = now()`).Error; err != nil {
