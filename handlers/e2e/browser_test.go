@@ -87,10 +87,11 @@ func (b *browser) open(path string) {
 	b.run("open "+path, chromedp.Navigate(b.site.url+path))
 }
 
-// click waits until an element is present and enabled, and clicks it.
+// click waits until an element is visible and enabled, and clicks it.
 func (b *browser) click(selector string) {
 	b.t.Helper()
-	b.waitForText(selector+":not(:disabled)", "")
+	b.waitUntil(selector+" to click",
+		fmt.Sprintf(`!!document.querySelector(%q)?.getClientRects().length`, selector+":not(:disabled)"))
 	b.run("click "+selector, chromedp.ScrollIntoView(selector, chromedp.ByQuery),
 		chromedp.Click(selector, chromedp.ByQuery))
 }
