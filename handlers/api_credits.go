@@ -133,7 +133,7 @@ func (h *Handler) readBalance(c *fiber.Ctx, in *balanceInput) (*balanceOutput, e
 	return &balanceOutput{balance{account.CreditsBalance, account.CreditsHeld, account.Available()}}, nil
 }
 
-// listMovements is GET /api/credits/transactions.
+// listTransactions is GET /api/credits/transactions.
 func (h *Handler) listTransactions(c *fiber.Ctx, in *historyInput) (*transactionsOutput, error) {
 	userID, err := h.subject(c, in.UserRef)
 	if err != nil {
