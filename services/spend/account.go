@@ -75,7 +75,7 @@ func (s *Service) subject(ctx context.Context, r Request) (int64, error) {
 // by id.
 func (r Request) recipientHash() string {
 	email := address.Parse(r.Email)
-	if r.UserID != 0 && r.Email == "" || r.Key == "" || email == "" {
+	if r.Key == "" || email == "" {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(r.caller() + "\n" + r.Key + "\n" + email))

@@ -2,6 +2,7 @@ package spend_test
 
 import (
 	"context"
+	"math"
 	"sync"
 	"testing"
 
@@ -33,6 +34,9 @@ func TestAccount(t *testing.T) {
 		if c.want != "" && !fault.Is(err, c.want) || c.want == "" && (err != nil || got != user) {
 			t.Errorf("%s: account = %d, %v; want user %d or %q", name, got, err, user, c.want)
 		}
+	}
+	if got, err := s.Account(ctx, math.MaxInt32, "", false); err != nil || got != math.MaxInt32 {
+		t.Errorf("the largest id = %d, %v; want itself, unread", got, err)
 	}
 	made := sync.Map{}
 	dbtest.Concurrently(20, func(int) {

@@ -3,6 +3,7 @@ package spend_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/spend"
 )
 
@@ -67,6 +70,15 @@ func TestHold(t *testing.T) {
 			t.Errorf("a spend under a hold's key: error = %v, want conflict", err)
 		}
 	})
+	t.Run("accepts the shortest and the longest TTL", func(t *testing.T) {
+		for _, ttl := range []time.Duration{spend.MinTTL, spend.MaxTTL} {
+			r := request(caller, user, "job_match", "")
+			r.TTL = ttl
+			if held, err := s.Hold(ctx, r); err != nil || held.ExpiresAt.Sub(held.CreatedAt) != ttl {
+				t.Errorf("hold for %v lasts %v (%v)", ttl, held.ExpiresAt.Sub(held.CreatedAt), err)
+			}
+		}
+	})
 	t.Run("refuses a TTL out of range and malformed ids", func(t *testing.T) {
 		for _, ttl := range []time.Duration{-time.Second, time.Second - 1, 24*time.Hour + 1} {
 			r := request(caller, user, "job_match", "")
@@ -106,6 +118,8 @@ func TestExpireDue(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
 	ctx := context.Background()
+	log := &lines{}
+	s.Log = slog.New(slog.NewTextHandler(log, nil))
 	for range 6 {
 		if _, err := s.Hold(ctx, request(uuid.Nil, user, "resume_analysis", "")); err != nil {
 			t.Fatal(err)
@@ -126,6 +140,42 @@ func TestExpireDue(t *testing.T) {
 	var after models.User
 	if err := db.Take(&after, user).Error; err != nil || after.CreditsHeld != 20 || ended.Load() != 4 {
 		t.Errorf("%d holds expired, %d credits held (%v); want 4 and 20", ended.Load(), after.CreditsHeld, err)
+	}
+	if all, full := log.with("holds expired"), log.with("holds=4 credits=40"); all != 1 || full != 1 {
+		t.Errorf("%d lines of expired holds, %d with 4 holds of 40 credits; want one", all, full)
+	}
+	dbtest.CheckLedger(t, db)
+}
+
+// One sweep expires the holds of more users than it reads at once.
+func TestExpireDueOfManyUsers(t *testing.T) {
+	t.Parallel()
+	s, db, _ := setUp(t, 100)
+	var users []int64
+	if err := db.Raw(`INSERT INTO users (email, locale) SELECT 'user' || n || '@example.com', 'en'
+		FROM generate_series(1, ?) n RETURNING id`, spend.SweepBatch+1).Scan(&users).Error; err != nil {
+		t.Fatal(err)
+	}
+	err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
+		var grants, holds []ledger.Op
+		for _, user := range users {
+			grants = append(grants, &ledger.PostOp{Entry: ledger.Entry{UserID: user, Delta: 5, Reason: models.ReasonManual}})
+			holds = append(holds, &ledger.HoldOp{ID: uuid.Must(uuid.NewV7()), UserID: user, Feature: "job_match",
+				TTL: spend.MinTTL})
+		}
+		if err := ledger.Apply(tx, grants...); err != nil {
+			return err
+		}
+		if err := ledger.Apply(tx, holds...); err != nil {
+			return err
+		}
+		return tx.Exec(`UPDATE holds SET expires_at = now()`).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.ExpireDue(t.Context()); err != nil || n != int64(len(users)) {
+		t.Errorf("%d holds expired (%v), want %d", n, err, len(users))
 	}
 	dbtest.CheckLedger(t, db)
 }

@@ -83,7 +83,7 @@ func TestLostReplyToCommitIsAnswered(t *testing.T) {
 		t.Errorf("release = %+v, %v; want no repeat", freed, err)
 	}
 	for line, want := range map[string]int{"credits moved": 2, "request repeated": 1, "credits held": 2,
-		"hold released": 1} {
+		"hold released": 1, "credits=-5 status=captured": 1} {
 		if n := log.with(line); n != want {
 			t.Errorf("%d lines %q, want %d", n, line, want)
 		}

@@ -113,7 +113,15 @@ func TestSpend(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
-func TestSpendRefusesBadInput(t *testing.T) {
+// metadataOf returns metadata of this many bytes.
+func metadataOf(bytes int) json.RawMessage {
+	return json.RawMessage(`{"a":"` + strings.Repeat("x", bytes-len(`{"a":""}`)) + `"}`)
+}
+
+// digits returns metadata with a number of this many digits.
+func digits(n int) json.RawMessage { return json.RawMessage(`{"a":` + strings.Repeat("9", n) + `}`) }
+
+func TestLimitsOfInput(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 100)
 	for _, c := range []struct {
@@ -134,8 +142,8 @@ func TestSpendRefusesBadInput(t *testing.T) {
 			Metadata: json.RawMessage(`{"a":1e999999}`)}, fault.Invalid},
 		{"metadata with a number next to nothing", spend.Request{Feature: "job_match",
 			Metadata: json.RawMessage(`{"a":1e-20000}`)}, fault.Invalid},
-		{"large metadata", spend.Request{Feature: "job_match",
-			Metadata: json.RawMessage(`{"a":"` + strings.Repeat("x", 9000) + `"}`)}, fault.Invalid},
+		{"metadata of 8 KiB and a byte", spend.Request{Feature: "job_match", Metadata: metadataOf(8<<10 + 1)}, fault.Invalid},
+		{"a number of 101 digits", spend.Request{Feature: "job_match", Metadata: digits(101)}, fault.Invalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.request.UserID = user
@@ -144,12 +152,24 @@ func TestSpendRefusesBadInput(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a key of 255 characters in any script is fine", func(t *testing.T) {
-		if _, err := s.Spend(context.Background(), spend.Request{UserID: user, Feature: "job_match",
-			Key: strings.Repeat("ü", 255)}); err != nil {
-			t.Errorf("spend: %v", err)
-		}
-	})
+	longest := strings.Repeat("f", 50)
+	if err := db.Exec(`INSERT INTO feature_prices (feature, credits, label_en, label_de) VALUES (?, 1, 'Long', 'Lang')`,
+		longest).Error; err != nil {
+		t.Fatal(err)
+	}
+	for name, request := range map[string]spend.Request{
+		"a key of 255 characters in any script": {Feature: "job_match", Key: strings.Repeat("ü", 255)},
+		"a feature of 50 characters":            {Feature: longest},
+		"metadata of 8 KiB":                     {Feature: "job_match", Metadata: metadataOf(8 << 10)},
+		"a number of 100 digits":                {Feature: "job_match", Metadata: digits(100)},
+	} {
+		t.Run("accepts "+name, func(t *testing.T) {
+			request.UserID = user
+			if _, err := s.Spend(context.Background(), request); err != nil {
+				t.Errorf("spend: %v", err)
+			}
+		})
+	}
 	dbtest.CheckLedger(t, db)
 }
 

@@ -2,6 +2,7 @@ package spend_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,4 +61,31 @@ func TestStuckUserDelaysNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	dbtest.CheckLedger(t, db)
+}
+
+// Requests of two users who are locked wait at the same time, each on its own connection.
+func TestTwoStuckUsersWaitAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	s, db, _ := setUp(t, 100)
+	stuck := []int64{dbtest.User(t, db, "bob@example.com").ID, dbtest.User(t, db, "eve@example.com").ID}
+	var requests sync.WaitGroup
+	err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
+		for _, user := range stuck {
+			if _, err := ledger.Lock(tx, user); err != nil {
+				return err
+			}
+			requests.Go(func() {
+				if _, err := s.Spend(t.Context(), spend.Request{UserID: user, Feature: "job_match"}); !fault.Is(err,
+					fault.InsufficientCredits) {
+					t.Errorf("spend of user %d: %v, want insufficient credits", user, err)
+				}
+			})
+		}
+		dbtest.WaitForBlocked(t, db, 2)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests.Wait()
 }
