@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -133,5 +134,23 @@ func TestEventIsStoredBeforeStripeIsAsked(t *testing.T) {
 	s.wantBalance(0)
 	if got := s.statusOf("evt_2"); got != models.EventDone {
 		t.Errorf("event is %s, want done", got)
+	}
+}
+
+// The ids of an event's object are stored if PostgreSQL can index them, whatever Stripe sends.
+func TestLongIDsOfObjects(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	for id, c := range map[string]struct{ object, payment int }{
+		"evt_longest": {2*maxIDLength - 4, 4}, "evt_longer": {2*maxIDLength - 3, 4}, "evt_payment": {1, 2 * maxIDLength},
+	} {
+		s.deliver(event(id, "charge.updated", fmt.Sprintf(`{"id":%q,"object":"charge","payment_intent":%q}`,
+			strings.Repeat("c", c.object), strings.Repeat("p", c.payment))))
+		want := c.object+c.payment <= 2*maxIDLength
+		if e := s.event(id); (len(e.ObjectID) == c.object) != want || (len(e.PaymentRef) == c.payment) != want ||
+			!want && e.ObjectID+e.PaymentRef != "" {
+			t.Errorf("%s: stored ids of %d and %d bytes; want %d and %d, or none: %t", id, len(e.ObjectID), len(e.PaymentRef),
+				c.object, c.payment, want)
+		}
 	}
 }

@@ -83,6 +83,8 @@ func TestAnotherProductsEvents(t *testing.T) {
 		event("evt_s3", "checkout.session.expired",
 			`{"id":"cs_shoes_three","mode":"payment","payment_status":"unpaid","metadata":{"purchase_id":"7"}}`),
 		event("evt_s4", "customer.deleted", `{"id":"cus_theirs"}`),
+		event("evt_s5", "checkout.session.completed",
+			`{"id":"cs_shoes_four","mode":"payment","payment_status":"unpaid","metadata":{"purchase_id":"7"}}`),
 	})
 	for _, p := range payloads {
 		s.deliver(p)
@@ -96,6 +98,13 @@ func TestAnotherProductsEvents(t *testing.T) {
 	s.must(s.DB.Raw(`SELECT DISTINCT status FROM stripe_events`).Scan(&statuses).Error)
 	if !slices.Equal(statuses, []string{string(models.EventIgnored)}) {
 		t.Errorf("statuses of the events = %v, want ignored alone", statuses)
+	}
+	for id, want := range map[string]models.Cause{
+		"evt_s1": models.CauseSessionForeign, "evt_s3": models.CauseSessionForeign, "evt_s5": models.CauseSessionUnpaid,
+	} {
+		if got := s.event(id).LastError; got != want {
+			t.Errorf("%s is ignored for %q, want %q", id, got, want)
+		}
 	}
 	slices.Sort(k.requests)
 	want := []string{

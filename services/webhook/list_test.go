@@ -71,6 +71,9 @@ func TestEventsMatchQuery(t *testing.T) {
 			}
 		})
 	}
+	if l, err := s.Events(context.Background(), Query{Limit: 12}); err != nil || len(l.Events) != 12 || l.Next != nil {
+		t.Errorf("a page of all 12 = %d events, next %v (%v); want no next", len(l.Events), l.Next, err)
+	}
 	if types := s.Types(); !slices.IsSorted(types) || !slices.Contains(types, "checkout.session.completed") {
 		t.Errorf("types = %v, want them sorted, with checkout.session.completed", types)
 	}
@@ -129,6 +132,12 @@ func TestOverviewReturnsPurchases(t *testing.T) {
 	if err != nil || len(o.Open) != 2 || len(o.Purchases) != 1 || o.Purchases["evt_paid"] != s.purchase.ID {
 		t.Errorf("%d open events of purchases %v (%v), want 2 and evt_paid of %s alone", len(o.Open), o.Purchases, err,
 			s.purchase.ID)
+	}
+	for limit, more := range map[int]bool{1: true, 2: false} {
+		if o, err := s.Overview(context.Background(), limit); err != nil || len(o.Open) != limit || o.MoreOpen != more {
+			t.Errorf("up to %d: %d open events, more %t (%v); want %d, more %t", limit, len(o.Open), o.MoreOpen, err, limit,
+				more)
+		}
 	}
 	s.must(s.DB.Exec(`UPDATE stripe_events SET status = ?`, models.EventDone).Error)
 	if o, err := s.Overview(context.Background(), 10); err != nil || len(o.Open) != 0 || len(o.Purchases) != 0 {

@@ -29,7 +29,9 @@ func TestVerify(t *testing.T) {
 	for _, c := range []struct{ name, payload, header string }{
 		{"a good signature", goodEvent, good},
 		{"a second signature beside it", goodEvent, "t=1800000000,v1=" + "00" + "," + good[len("t=1800000000,"):]},
-		{"four minutes old", goodEvent, sign(goodEvent, testSecret, now.Add(-4*time.Minute))},
+		{"300 seconds old", goodEvent, sign(goodEvent, testSecret, now.Add(-300*time.Second))},
+		{"300 seconds ahead", goodEvent, sign(goodEvent, testSecret, now.Add(300*time.Second))},
+		{"a type of 255 bytes", strings.Replace(goodEvent, "ping", strings.Repeat("x", 255), 1), ""},
 		{"another API version",
 			`{"id":"evt_1","object":"event","type":"ping","api_version":"2025-03-31.basil","data":{"object":{"id":"x"}}}`, ""},
 		{"the secret that is being rotated in", goodEvent, sign(goodEvent, "whsec_next", now)},
