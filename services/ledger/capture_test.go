@@ -44,11 +44,11 @@ func TestCapture(t *testing.T) {
 			}
 		}
 		wantCredits(t, db, user, 90, 15)
-		if done, err := capture(t, db, held, amount(4)); err != nil || done.Captured != 4 {
-			t.Errorf("capture = %+v, %v; want 4 credits", done, err)
+		if done, err := capture(t, db, held, amount(1)); err != nil || done.Captured != 1 {
+			t.Errorf("capture = %+v, %v; want 1 credit", done, err)
 		}
-		wantCredits(t, db, user, 86, 0)
-		if again, err := capture(t, db, held, amount(4)); err != nil || !again.Replayed {
+		wantCredits(t, db, user, 89, 0)
+		if again, err := capture(t, db, held, amount(1)); err != nil || !again.Replayed {
 			t.Errorf("the same again = %+v, %v; want it replayed", again, err)
 		}
 		if _, err := capture(t, db, held, nil); !fault.Is(err, fault.HoldClosed) {
@@ -77,7 +77,7 @@ func TestCapture(t *testing.T) {
 		if done, err := release(t, db, late); err != nil || done.Status != models.HoldExpired {
 			t.Errorf("release of a late hold = %+v, %v; want expired", done, err)
 		}
-		wantCredits(t, db, user, 86, 0)
+		wantCredits(t, db, user, 89, 0)
 	})
 	t.Run("is refused to other callers", func(t *testing.T) {
 		mine := hold(t, db, ledger.HoldOp{UserID: user, Feature: models.ReasonJobMatch, Caller: dbtest.ServiceKey(t, db)})

@@ -100,6 +100,11 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%s, %d to a page: entries %v, want %v", c.name, limit, got, c.want)
 			}
 		}
+		if n := len(c.want); n > 0 {
+			if _, pages := all(t, s, user.ID, n, c.filter); pages != 1 {
+				t.Errorf("%s: %d entries fill %d pages of %d, want 1", c.name, n, pages, n)
+			}
+		}
 	}
 }
 
@@ -112,8 +117,19 @@ func TestSearchReadsNoMoreThanItsStretch(t *testing.T) {
 	if ids, pages := all(t, s, user.ID, 25, ledger.Filter{Reason: models.ReasonManual}); len(ids) != 1 || pages != 1 {
 		t.Errorf("the one adjustment behind many spends is found in %d pages (%v), want 1", pages, ids)
 	}
-	if ids, pages := all(t, s, user.ID, 25, ledger.Filter{Text: "nowhere"}); len(ids) != 0 || pages != 3 {
-		t.Errorf("a search without a match read %d pages and found %v, want 3 stretches and nothing", pages, ids)
+	for name, f := range map[string]ledger.Filter{"text": {Text: "nowhere"}, "feature": {Reason: models.ReasonJobMatch}} {
+		if ids, pages := all(t, s, user.ID, 25, f); len(ids) != 0 || pages != 3 {
+			t.Errorf("a %s without a match: read %d pages and found %v, want 3 stretches and nothing", name, pages, ids)
+		}
+	}
+	oldest, _ := all(t, s, user.ID, 25, ledger.Filter{Reason: models.ReasonManual})
+	e, err := s.Export(t.Context(), user.ID, ledger.Filter{Text: fmt.Sprint(oldest[0])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if entries, err := e.Next(); err != nil || len(entries) != 1 {
+		t.Errorf("an export of the oldest entry has %d entries (%v), want 1 behind two stretches without", len(entries), err)
 	}
 	for _, hour := range []string{"2026-01-31 23", "2026-02-01 00", "2026-03-01 00"} {
 		from, _ := time.Parse("2006-01-02 15", hour)

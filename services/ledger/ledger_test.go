@@ -57,6 +57,9 @@ func TestPost(t *testing.T) {
 		if posted.BalanceAfter != 500 || balance(t, db, user.ID) != 500 {
 			t.Errorf("balance after = %d and %d credits, want 500", posted.BalanceAfter, balance(t, db, user.ID))
 		}
+		if posted.StripeEventID != nil {
+			t.Errorf("event = %q, want none", *posted.StripeEventID)
+		}
 	})
 	t.Run("refuses to spend more than is available", func(t *testing.T) {
 		for range 33 { // 15 each
