@@ -60,14 +60,14 @@ func (f *refundFixture) wantHeld(when string, want models.Credits) {
 func TestUnusedCreditsAreRefundedOnRequest(t *testing.T) {
 	t.Parallel()
 	f := newGoodwillFixture(t)
-	f.spend(300)
+	f.spend(600) // exactly half
 	offer := f.offer()
-	if want := (models.RefundOffer{Credits: 900, Cents: 2625}); offer != want {
+	if want := (models.RefundOffer{Credits: 600, Cents: 1750}); offer != want {
 		t.Fatalf("offer = %+v, want %+v", offer, want)
 	}
 	request, err := f.ask(offer, "form")
-	if err != nil || request.Status != models.RefundSent || request.AmountCents != 2625 {
-		t.Fatalf("request = %s over %d cents, %v; want sent, 2625", request.Status, request.AmountCents, err)
+	if err != nil || request.Status != models.RefundSent || request.AmountCents != 1750 {
+		t.Fatalf("request = %s over %d cents, %v; want sent, 1750", request.Status, request.AmountCents, err)
 	}
 	again, err := f.ask(offer, "form")
 	if err != nil || again.ID != request.ID {

@@ -86,3 +86,18 @@ func TestCreditsOfADeletedAccountAreHeldWhereTheyMove(t *testing.T) {
 	f.user = owner
 	f.wantHolds("new owner", onlyPeriod)
 }
+
+// A debt takes part of what would be held. A refund then takes its credits out of the hold, and none that came since.
+func TestRefundOfAPurchaseThatADebtTookPartOf(t *testing.T) {
+	t.Parallel()
+	f := newRefundFixture(t)
+	f.spend(1200)
+	f.refund(1000, 0, "spent")
+	f.id = f.orderHeld("cs_2")
+	f.must(f.bookFetched(paidSession("cs_2", "pi_2")))
+	f.wantHolds("paid", map[models.Reason]models.Credits{models.ReasonPeriod: 1200 - 342})
+	f.buy("pi_3")
+	f.refund(1000, 0, "held")
+	f.wantHolds("refunded", map[models.Reason]models.Credits{models.ReasonPeriod: 1200 - 342 - 342})
+	f.wantBalance(1200 - 342 + 1200 - 342)
+}

@@ -35,6 +35,7 @@ func TestProposal(t *testing.T) {
 		{"nothing is left", 1200, 3500, 1200, 3500, 10, 0},
 		{"nothing was paid", 1200, 0, 0, 0, 700, 0},
 		{"several credits to the cent", 1200, 100, 0, 0, 7, 0},
+		{"what a refund left of 700", 1200, 3500, 342, 1000, 700, 2042},
 		{"the most expensive order", 100_000_000, 10_000_000_000, 0, 0, 99_999_999, 9_999_999_900},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,6 +3,8 @@ package purchase_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +37,9 @@ func TestRefund(t *testing.T) {
 	request := f.refund(2042, 0, "form 1")
 	if request.Status != models.RefundSent || request.RefundID != "re_1" {
 		t.Errorf("request = %+v, want sent as re_1", request)
+	}
+	if f.byKey["refund:"+request.ID.String()] == nil { // another release may send the same request
+		t.Errorf("keys of refunds at Stripe = %v, want refund:%s", slices.Collect(maps.Keys(f.byKey)), request.ID)
 	}
 	f.wantBalance(0)
 	t.Run("the event of the same refund books nothing", func(t *testing.T) {
@@ -97,6 +102,9 @@ func TestRefundRefuses(t *testing.T) {
 	}
 	f.wantRefunds(1)
 	f.wantBalance(1200 - 342)
+	if _, err := f.request(1, 1000, "cent"); err != nil {
+		t.Errorf("one cent: %v, want no error", err)
+	}
 }
 
 func TestTwentyRefundsAtOnce(t *testing.T) {
