@@ -46,3 +46,14 @@ func TestPaymentInTheBuyersCurrency(t *testing.T) {
 		t.Errorf("currency of a payment without one = %q, want the order's eur", old.PaymentCurrency())
 	}
 }
+
+func TestKeptIsWhatNeitherRefundsNorDisputesTook(t *testing.T) {
+	t.Parallel()
+	f := newRefundFixture(t)
+	f.refund(1000, 0, "form")
+	f.must(f.bookFetched(purchase.Dispute{ID: "dp_1", PaymentRef: "pi_1", Amount: 1500, Currency: "eur",
+		Status: "needs_response"}))
+	if d := f.detail(); d.Kept() != 1000 || d.Left() != 2500 {
+		t.Errorf("kept %d and left %d cents, want 1000 and 2500", d.Kept(), d.Left())
+	}
+}
