@@ -1,9 +1,12 @@
 package reconcile_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +31,11 @@ func TestReconcileBooksMissedEvents(t *testing.T) {
 	if got[models.FindingPurchase] != 3 || got[models.FindingRefund] != 1 || got[models.FindingDispute] != 1 ||
 		len(first.Findings) != 5 {
 		t.Errorf("findings = %v, want 3 purchases, 1 refund and 1 dispute", got)
+	}
+	for _, finding := range first.Findings {
+		if finding.PurchaseID == nil || finding.UserID == nil || *finding.UserID != f.user.ID {
+			t.Errorf("finding = %+v, want the purchase and the user %d", finding, f.user.ID)
+		}
 	}
 	if second := f.reconcile(); len(second.Findings) != 0 || second.Checked != 3+2+1+1 {
 		t.Errorf("second run checked %d objects and found %+v, want 7 and none", second.Checked, second.Findings)
@@ -123,7 +131,12 @@ func TestReconcileComparesBalances(t *testing.T) {
 	f.paid(1)
 	f.reconcile()
 	f.breakBalance()
+	var log bytes.Buffer
+	f.Log = slog.New(slog.NewTextHandler(&log, nil))
 	r := f.reconcile()
+	if n := strings.Count(log.String(), "balance did not match its entries"); n != 1 {
+		t.Errorf("%d lines about a balance, want 1, in:\n%s", n, log.String())
+	}
 	if len(r.Findings) != 1 || r.Findings[0].Kind != models.FindingBalance || r.Findings[0].Credits != 1193 {
 		t.Errorf("findings = %+v, want 1 balance corrected by 1193 credits", r.Findings)
 	}
