@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,11 @@ func TestKeyDaysAreBounded(t *testing.T) {
 		if f := fault.Of(err); f == nil || f.Code != fault.Invalid || f.Field != "expires_days" {
 			t.Errorf("a key of %d days: %v, want it refused", days, err)
 		}
+	}
+	longest := Request{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: MaxDays,
+		IdempotencyKey: strings.Repeat("k", maxFormKey)}
+	if _, _, err := k.Create(t.Context(), longest); err != nil {
+		t.Errorf("a key of %d days from the longest form key: %v, want no error", MaxDays, err)
 	}
 	request := Request{Name: "Worker", Scopes: []string{models.ScopeRead}, ExpiresInDays: 90, IdempotencyKey: "form",
 		ActorID: dbtest.User(t, k.db, "boss@example.com").ID}

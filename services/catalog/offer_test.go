@@ -69,7 +69,7 @@ func TestCover(t *testing.T) {
 	s := priced(t, ourPrices)
 	for missing, want := range map[models.Credits]struct{ credits, quantity int64 }{
 		0: {100, 1}, 1: {100, 1}, 100: {100, 1}, 101: {500, 1}, 501: {1200, 1}, 1200: {1200, 1}, 1201: {1200, 2},
-		2401: {1200, 3}, 120_000: {1200, 100}, 120_001: {1200, 100}, 1 << 31: {1200, 100},
+		2400: {1200, 2}, 2401: {1200, 3}, 120_000: {1200, 100}, 120_001: {1200, 100}, 1 << 31: {1200, 100},
 	} {
 		cover, err := s.Cover(t.Context(), missing)
 		if err != nil || cover == nil || int64(cover.Offer.CreditsPerUnit) != want.credits ||

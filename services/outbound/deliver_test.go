@@ -109,7 +109,7 @@ func TestAttemptsOverThreeDays(t *testing.T) {
 	if d := f.delivery(); d.Status != models.DeliveryFailed || len(r.received()) != maxAttempts {
 		t.Errorf("after %d attempts it is %s, want failed after %d", len(r.received()), d.Status, maxAttempts)
 	}
-	r.answer = nil
+	r.answer = status(299)
 	if n, err := f.ReplayFailed(t.Context(), endpoint.ID, time.Now().Add(time.Hour)); n != 0 || err != nil {
 		t.Errorf("replayed %d since later, %v, want 0", n, err)
 	}
