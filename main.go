@@ -176,7 +176,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Webhook:  events,
 		Outbound: p.Outbound(db, secrets),
 	}
-	if h.Health, err = healthCheck(p); err != nil {
+	if err = openReserves(p, h); err != nil {
 		return nil, nil, err
 	}
 	if h.Metrics, err = recorder(p, db, h); err != nil {
@@ -219,15 +219,17 @@ func texts[T ~string](all []T) (plain []string) {
 	return plain
 }
 
-// healthCheck returns the check behind /readyz, on a database connection of its own.
-func healthCheck(p *command.Program) (handlers.Health, error) {
-	db, err := postgres.OpenSized(p.Config.ServerDatabaseURL().Reveal(), 1, nil)
+// openReserves opens connections that stay free while the pool is used up: one for the check behind /readyz, and two to
+// store Stripe's events.
+func openReserves(p *command.Program, h *handlers.Handler) error {
+	db, err := p.Connections(1, nil)
 	if err != nil {
-		return handlers.Health{}, err
+		return err
 	}
-	p.OnClose(func(context.Context) error { return postgres.Close(db) })
 	s := &health.Service{DB: db, Schema: &postgres.SchemaCheck{DB: db, Now: models.Now}, Now: models.Now, Log: p.Log}
-	return handlers.Health{Check: s.Check, NoteFull: s.NoteFull}, nil
+	h.Health = handlers.Health{Check: s.Check, NoteFull: s.NoteFull}
+	h.Webhook.Reserve, err = p.Connections(2, nil)
+	return err
 }
 
 // background returns the work that runs beside the requests.

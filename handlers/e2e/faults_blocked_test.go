@@ -152,6 +152,10 @@ func poolIsUsedUp(tr *trial) {
 	p := <-l.stock
 	event := l.once(p.paid().request, s.url)
 	tr.notef("event %d after %.1f s", event.status, event.took.Seconds())
+	tr.atMost("the answer to an event", event.took, 5*time.Second)
+	if event.status != http.StatusOK {
+		tr.failf("an event: status %d, want 200, as it can be stored: %.100s", event.status, event.body)
+	}
 	for range 4 {
 		for _, path := range []string{"/readyz", "/healthz"} {
 			began := time.Now()

@@ -72,6 +72,16 @@ func open(address string, connections int, log *slog.Logger, slow time.Duration)
 	return db.Set(activityKey, active).Session(&gorm.Session{}), nil
 }
 
+// UsedUp reports whether every connection that db may open is in use.
+func UsedUp(db *gorm.DB) bool {
+	pool, err := db.DB()
+	if err != nil {
+		return false
+	}
+	s := pool.Stats()
+	return s.MaxOpenConnections > 0 && s.InUse >= s.MaxOpenConnections
+}
+
 // Close closes every connection of db.
 func Close(db *gorm.DB) error {
 	pool, err := db.DB()

@@ -161,12 +161,20 @@ func (p *Program) connect(ctx context.Context) (*gorm.DB, error) {
 	if err := p.startDatabase(ctx); err != nil {
 		return nil, err
 	}
-	db, err := postgres.OpenSized(p.Config.ServerDatabaseURL().Reveal(), p.Config.DatabaseMax, p.Log)
+	db, err := p.Connections(p.Config.DatabaseMax, p.Log)
 	if err != nil {
 		return nil, err
 	}
-	p.OnClose(func(context.Context) error { return postgres.Close(db) })
 	return db, postgres.Migrated(ctx, db)
+}
+
+// Connections opens a pool of that many connections at most, and closes it with the program. A nil log means none.
+func (p *Program) Connections(most int, log *slog.Logger) (*gorm.DB, error) {
+	db, err := postgres.OpenSized(p.Config.ServerDatabaseURL().Reveal(), most, log)
+	if err == nil {
+		p.OnClose(func(context.Context) error { return postgres.Close(db) })
+	}
+	return db, err
 }
 
 // read reads the configuration and connects to the database, for commands that change nothing: they do not migrate.

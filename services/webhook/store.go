@@ -56,8 +56,16 @@ func (s *Service) doneRow(event models.StripeEvent) models.StripeEvent {
 // store inserts an event for the worker; inserted is false for a duplicate.
 func (s *Service) store(ctx context.Context, event models.StripeEvent) (inserted bool, err error) {
 	event.Status, event.NextAttemptAt = models.EventReceived, s.Now().Add(inlineGrace)
-	inserted, _, err = insert(s.DB.WithContext(ctx), event)
+	inserted, _, err = insert(s.free().WithContext(ctx), event)
 	return inserted, err
+}
+
+// free returns the connections on which an event can be stored at once.
+func (s *Service) free() *gorm.DB {
+	if s.Reserve != nil && postgres.UsedUp(s.DB) {
+		return s.Reserve
+	}
+	return s.DB
 }
 
 // insert inserts an event's row; inserted is false for a duplicate. unblocks reports whether events of the same
@@ -125,7 +133,7 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 	s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", cause)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineTimeout)
 	defer cancel()
-	err := postgres.Transaction(ctx, s.DB, func(tx models.Tx) error {
+	err := postgres.Transaction(ctx, s.free(), func(tx models.Tx) error {
 		event, err := claim(tx, eventID, false) // wait: the failed transaction may still be rolling back
 		if err != nil || event == nil {
 			return err

@@ -25,6 +25,7 @@ const inlineTimeout = 2 * time.Second
 // Service receives, stores and books events.
 type Service struct {
 	DB       *gorm.DB
+	Reserve  *gorm.DB // stores what could not be booked while every connection of DB is taken; nil for DB
 	Purchase *purchase.Service
 	Catalog  *catalog.Service
 	Secrets  []string // signing secrets; several during a rotation, none may be empty
@@ -51,15 +52,11 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 	if event.APIVersion != stripe.APIVersion {
 		s.Log.WarnContext(ctx, "event of another API version", "event_id", event.ID, "version", event.APIVersion)
 	}
-	stored, err := s.stored(ctx, event.ID)
-	if err != nil || stored { // a duplicate is booked, or the worker will book it
-		return err
-	}
 	return s.bookOrStore(ctx, s.rowOf(event, payload))
 }
 
 // bookOrStore stores and books an event in one transaction. If booking fails, or needs facts from Stripe first, it
-// stores the event alone.
+// stores the event alone. A duplicate changes nothing.
 func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) error {
 	ctx, span := tracing.Start(ctx, "receive event", tracing.Internal)
 	defer span.End(nil)
@@ -67,7 +64,14 @@ func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) err
 	span.Set("stripe.event_type", event.Type)
 	inline, cancel := context.WithTimeout(ctx, cmp.Or(s.InlineTimeout, inlineTimeout))
 	defer cancel()
-	p, cause := s.planOf(event)
+	stored, cause := s.stored(inline, event.EventID)
+	if stored { // booked, or the worker will book it
+		return nil
+	}
+	var p plan
+	if cause == nil {
+		p, cause = s.planOf(event)
+	}
 	needsStripe := false
 	if cause == nil {
 		needsStripe, cause = s.needsStripe(inline, p)
