@@ -147,7 +147,7 @@ func rollOut(tr *trial, commit string) {
 	address := tr.database("template0")
 	migrateWith(tr, old, address)
 	fx := fillFixture(tr, openDatabase(tr, address), address, faultUsers)
-	before := catalogue(tr, fx.db)
+	fx.program = old // a command of the new release would migrate before the clients work
 	f := newFleet(tr, 0, append(fx.env(), drain...)...)
 	f.ports, f.sites = []int{freePort(tr), freePort(tr)}, make([]*site, 2)
 	f.program = old
@@ -155,6 +155,7 @@ func rollOut(tr *trial, commit string) {
 	f.start(1)
 	l := newLoad(tr, fx, []string{startFront(tr, "haproxy", f)})
 	l.start(faultClients / 2)
+	before := catalogue(tr, fx.db)
 	for _, program := range []string{binary, old} {
 		f.program = program
 		for i := range f.sites {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -24,6 +25,8 @@ type fixture struct {
 	db    *gorm.DB
 	url   string
 	users []int64
+
+	program string // that runs commands; empty for binary
 }
 
 func newFixture(t testing.TB, users int) *fixture {
@@ -65,8 +68,8 @@ func (fx *fixture) grantCredits(t testing.TB, credits int, users ...int64) {
 // serviceKey makes a key that may spend and read without limit.
 func (fx *fixture) serviceKey(t testing.TB) string {
 	t.Helper()
-	out, code := command(t, []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys", "create", "--name", "Test",
-		"--scope", "spend,read", "--per-minute", "0")
+	out, code := commandOf(t, cmp.Or(fx.program, binary), []string{"DATABASE_URL=" + fx.url, "LOG_LEVEL=error"}, "keys",
+		"create", "--name", "Test", "--scope", "spend,read", "--per-minute", "0")
 	for line := range strings.Lines(out) {
 		if strings.HasPrefix(line, "rmc_") {
 			return strings.TrimSpace(line)

@@ -268,9 +268,15 @@ const hangTimeout = dbtest.HangTimeout
 // command runs the binary to completion and returns its output and exit status.
 func command(t testing.TB, env []string, args ...string) (string, int) {
 	t.Helper()
+	return commandOf(t, binary, env, args...)
+}
+
+// commandOf is command with another release's program.
+func commandOf(t testing.TB, program string, env []string, args ...string) (string, int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hangTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = workDir(t)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
 	out, err := cmd.CombinedOutput()
