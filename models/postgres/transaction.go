@@ -93,6 +93,12 @@ func (t *transaction) QueryRowContext(ctx context.Context, query string, args ..
 }
 
 // Commit commits the transaction. It rolls back and returns the context's error once its context has ended.
+//
+// It takes a round trip of its own, although a Pipeline could end with COMMIT. The answer to the statements before it
+// proves that the transaction holds its locks, and all Evidence rests on that. If the connection were lost with
+// everything on its way, a search could find the row unlocked and unchanged and report that nothing was written, and
+// the server could receive the transaction afterwards and commit it. Besides, each lost connection and each deadline
+// would leave the outcome unknown, and the id that Evidence searches for would be in the answer that was lost.
 func (t *transaction) Commit() error {
 	if err := t.ctx.Err(); err != nil {
 		_ = t.Rollback()

@@ -9,7 +9,8 @@ import (
 	"github.com/resume-matcher/credits/services/spend"
 )
 
-// A spend begins, locks and books in one round trip, and commits in another.
+// A spend begins, locks and books in one round trip, and commits in another, once it holds the lock: Commit in
+// models/postgres says why not in the same.
 func TestRoundTripsOfASpend(t *testing.T) {
 	t.Parallel()
 	s, db, user := setUp(t, 1000)
