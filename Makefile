@@ -174,7 +174,7 @@ bench: needs-go ## run the benchmarks; BENCHTIME=5s runs each for longer
 	@found=$$(grep -rl --include='*_test.go' '^func Benchmark' handlers models services views locales static | xargs -r -n1 dirname | sort -u); \
 	if [ -z "$$found" ]; then echo "There are no benchmarks."; exit 0; fi; \
 	table=$$(mktemp); trap 'rm -f "$$table"' EXIT; export BENCH_TABLE="$$table"; \
-	go test $(BENCHFLAGS) -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 $$(printf './%s ' $$found); \
+	go test $(BENCHFLAGS) -timeout 60m -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -p 1 $$(printf './%s ' $$found); \
 	echo; echo "Slowest, middle and fastest round, and how the middle compares:"; cat "$$table"
 
 .PHONY: fuzz
