@@ -103,6 +103,13 @@ func (l *load) stop() {
 	l.running.Wait()
 }
 
+// restart lets clients work at another pace and times their answers anew. It keeps the record of what was acknowledged.
+func (l *load) restart(clients int, pace time.Duration) {
+	l.stop()
+	l.stopped, l.took, l.pace = make(chan struct{}), nil, pace
+	l.start(clients)
+}
+
 // during lets the clients work for a while.
 func (l *load) during(d time.Duration) { <-time.After(d) }
 

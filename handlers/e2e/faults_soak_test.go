@@ -15,13 +15,8 @@ func soak(tr *trial) {
 	l := newLoad(tr, fx, f.origins(), outage...)
 	l.start(faultClients)
 	l.during(20 * time.Second)
-	l.stop()
 	peak := float64(l.requests()) / 20
-	l.finish()
-
-	l = newLoad(tr, fx, f.origins(), outage...)
-	l.pace = time.Duration(float64(faultClients) / (peak / 2) * float64(time.Second))
-	l.start(faultClients)
+	l.restart(faultClients, time.Duration(float64(faultClients)/(peak/2)*float64(time.Second)))
 	first := f.sites[0]
 	began, memory, running := time.Now(), 0.0, 0.0
 	statements := func() int64 {
