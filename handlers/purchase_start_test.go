@@ -58,6 +58,20 @@ func TestOrderRedirectsToCheckout(t *testing.T) {
 	}
 }
 
+// Before the first order of an installation, the form already names the methods of payment.
+func TestOrderNamesTheMethodsBeforeTheFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.sell()
+	her := f.member(f.user("ada@example.com", 0).ID)
+	for locale, want := range map[string]string{"en": "Card, SEPA Direct Debit", "de": "Karte, SEPA-Lastschrift"} {
+		_, doc := her.open("/" + locale + "/purchase")
+		if got := doc.Find("#order #methods").Text(); !strings.Contains(got, want) {
+			t.Errorf("%s: methods of payment %q, want %q", locale, got, want)
+		}
+	}
+}
+
 // sentBy returns what a browser sends of a form that it shows.
 func sentBy(form *goquery.Selection) url.Values {
 	sent := url.Values{}

@@ -3,7 +3,7 @@ package models
 // Offer is a price on sale with the figures that buyers compare.
 type Offer struct {
 	Price
-	PaymentMethods TextArray // that Stripe offered in its last order, under Stripe's names; empty before the first
+	PaymentMethods TextArray // that Stripe offers for it, under Stripe's names; empty if it did not say
 
 	Bonus Credits // the part of its credits that is free
 	Best  bool    // no other offer has cheaper credits; false for a single offer

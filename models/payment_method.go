@@ -11,8 +11,8 @@ func PaymentMethods() []string {
 		"us_bank_account", "cashapp", "affirm", "afterpay_clearpay", "alipay", "wechat_pay"}
 }
 
-// OfferedMethods returns the methods of payment that Stripe offered in the last order of each package, so that each
-// package can be paid by all of them. Packages without an order do not count; it returns none before the first order.
+// OfferedMethods returns the methods of payment by which every package can be paid. Packages of which Stripe has not
+// said so do not count; it returns none if they all are.
 func OfferedMethods(offers []Offer) []string {
 	var methods []string
 	for _, o := range offers {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 
@@ -30,7 +31,7 @@ const testKey = "sk_test_0123456789abcdef"
 type fixture struct {
 	*catalog.Service
 	price     map[models.Credits]models.Price
-	overrides sync.Map // path → body that the proxy answers instead of forwarding
+	overrides sync.Map // path → body that the proxy answers instead of forwarding; with status 403 if it is an error
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -55,6 +56,9 @@ func newFixture(t *testing.T) *fixture {
 	forward := httputil.NewSingleHostReverseProxy(target)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if body, ok := f.overrides.Load(r.URL.Path); ok {
+			if strings.HasPrefix(body.(string), `{"error"`) {
+				w.WriteHeader(http.StatusForbidden)
+			}
 			fmt.Fprint(w, body)
 			return
 		}

@@ -14,7 +14,8 @@ import (
 )
 
 // Sync pushes our packages to Stripe, each as a product with one price, then pulls all our prices into our table. A
-// replaced price is archived at Stripe and inactive here; Checkout Sessions opened with it are still booked.
+// replaced price is archived at Stripe and inactive here; Checkout Sessions opened with it are still booked. It also
+// stores how prices can be paid before their first order; that Stripe refuses to say so is no error.
 //
 // Earlier releases sold every package under the shared product. Its prices are left as they are at Stripe while they
 // cost the same, so that payment links and a release that is rolled back go on selling them.
@@ -37,7 +38,11 @@ func (s *Service) Sync(ctx context.Context) (int, error) {
 	if err := s.archiveReplaced(ctx, i); err != nil {
 		return 0, err
 	}
-	return s.Pull(ctx)
+	n, err := s.Pull(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return n, s.pullMethods(ctx)
 }
 
 // SyncProducts creates the packages' products at Stripe, or makes them active, tags them and corrects their

@@ -100,11 +100,29 @@ func (s *SetUp) comparePrices(ctx context.Context, db *gorm.DB) ([]Check, error)
 			checks = append(checks, pricesArea.red("doctor.prices.currencies", facts{"price": row.StripePriceID})...)
 		}
 	}
+	unpayable, err := s.checkMethods(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, unpayable...)
 	if len(checks) == 0 {
 		return pricesArea.ok("doctor.prices.ok",
 			facts{"count": len(packages), "currency": strings.ToUpper(catalog.Currency)}), nil
 	}
 	return checks, nil
+}
+
+// checkMethods checks whether the order form names the methods of payment, which the law requires in the EU.
+func (s *SetUp) checkMethods(ctx context.Context, db *gorm.DB) ([]Check, error) {
+	offers, err := s.catalog(db).CurrentOffers(ctx)
+	known := func(o models.Offer) bool { return len(o.PaymentMethods) > 0 }
+	if err != nil || len(offers) == 0 || slices.ContainsFunc(offers, known) {
+		return nil, err
+	}
+	if _, err := s.catalog(db).ConfiguredMethods(ctx); err != nil {
+		return pricesArea.warning("doctor.prices.methods_unread", facts{"reason": reason(err)}), nil
+	}
+	return pricesArea.warning("doctor.prices.methods", nil), nil
 }
 
 // sells reports whether our table sells a package at its price. Without one at Stripe for the package alone, that price

@@ -59,24 +59,7 @@ func TestTaxOnInvoices(t *testing.T) {
 		"doctor.tax.unseen":  "",
 	} {
 		t.Run("computed by Stripe: "+want, func(t *testing.T) {
-			f := base.forTest(t).with("STRIPE_AUTOMATIC_TAX", "true")
-			base, err := url.Parse(f.env["STRIPE_API_BASE"])
-			if err != nil {
-				t.Fatal(err)
-			}
-			forward := httputil.NewSingleHostReverseProxy(base)
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				switch {
-				case r.URL.Path != "/v1/tax/settings":
-					forward.ServeHTTP(w, r)
-				case answer == "":
-					http.Error(w, `{"error":{"type":"invalid_request_error"}}`, http.StatusForbidden)
-				default:
-					fmt.Fprint(w, answer)
-				}
-			}))
-			t.Cleanup(server.Close)
-			f.stripe = stripeapi.New(testKey, server.URL)
+			f := base.forTest(t).with("STRIPE_AUTOMATIC_TAX", "true").answering("/v1/tax/settings", answer)
 			if answer == "" {
 				f.wantWarning(want)
 				return
@@ -91,6 +74,43 @@ func TestTaxOnInvoices(t *testing.T) {
 	t.Run("neither true nor false", func(t *testing.T) {
 		base.forTest(t).with("STRIPE_TAX_IDS", "perhaps").wantRed("doctor.configuration.yes_or_no")
 	})
+}
+
+// answering lets Stripe give its own answer at one address; an empty one refuses a key that lacks the right.
+func (f *fixture) answering(path, answer string) *fixture {
+	f.t.Helper()
+	base, err := url.Parse(f.env["STRIPE_API_BASE"])
+	f.must(err)
+	forward := httputil.NewSingleHostReverseProxy(base)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != path:
+			forward.ServeHTTP(w, r)
+		case answer == "":
+			http.Error(w, `{"error":{"type":"invalid_request_error"}}`, http.StatusForbidden)
+		default:
+			fmt.Fprint(w, answer)
+		}
+	}))
+	f.t.Cleanup(server.Close)
+	f.stripe = stripeapi.New(testKey, server.URL)
+	return f
+}
+
+// Without the methods of payment the order form cannot name them. Once an order has shown them, the right to read them
+// is not needed.
+func TestMethodsOfPayment(t *testing.T) {
+	base := healthy(t)
+	const path = "/v1/payment_method_configurations"
+	base.must(base.db.Exec(`UPDATE prices SET payment_methods = '{}'`).Error)
+	base.forTest(t).wantWarning("doctor.prices.methods")
+	refused := base.forTest(t).answering(path, "")
+	refused.wantWarning("doctor.prices.methods_unread")
+	refused.fix()
+	refused.wantWarning("doctor.prices.methods_unread")
+	base.fix()
+	base.wantHealthy()
+	base.forTest(t).answering(path, "").wantHealthy()
 }
 
 func TestAddressThatStripeCannotReach(t *testing.T) {

@@ -27,6 +27,11 @@ var contract = map[string]func(*client.API) error{
 		_, err := api.Charges.Get("ch_1", nil)
 		return err
 	},
+	"PaymentMethodConfigurations.List": func(api *client.API) error {
+		params := &stripe.PaymentMethodConfigurationListParams{}
+		params.Limit = stripe.Int64(100)
+		return api.PaymentMethodConfigurations.List(params).Err()
+	},
 	"WebhookEndpoints.Update": func(api *client.API) error {
 		_, err := api.WebhookEndpoints.Update("we_1", &stripe.WebhookEndpointParams{
 			EnabledEvents: stripe.StringSlice([]string{"price.created", "charge.refunded"}), Disabled: stripe.Bool(false),

@@ -9,8 +9,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// methodsText names the methods of payment that Stripe offers for the packages. Before the first order it says that
-// Stripe shows them.
+// methodsText names the methods of payment that Stripe offers for the packages, or says that Stripe shows them.
 func methodsText(ctx context.Context, offers []models.Offer) string {
 	offered := models.OfferedMethods(offers)
 	known := slices.DeleteFunc(slices.Clone(offered), func(m string) bool {

@@ -59,6 +59,7 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/invoices/{id}", nil, retrieve(kindInvoice)},
 
 		{"GET /v1/tax/settings", nil, showTaxSettings},
+		{"GET /v1/payment_method_configurations", schema{"limit": integer(1, maxPage)}, listMethods},
 
 		{"POST /v1/refunds", refundParams, s.createRefund},
 		{"GET /v1/refunds", refundList.params(), refundList.serve},

@@ -30,6 +30,22 @@ func methodsFor(currency string) []string {
 	return []string{methodCard}
 }
 
+// listMethods lists the account's only configuration: it offers what methodsFor returns.
+// Source: https://docs.stripe.com/api/payment_method_configurations/object
+func listMethods(context.Context, *txn, *call) (any, error) {
+	configuration := map[string]any{"id": "pmc_sandbox", "object": "payment_method_configuration", "active": true,
+		"application": nil, "is_default": true, "livemode": false, "name": "Default", "parent": nil}
+	for _, name := range []string{methodCard, methodDebit, "paypal"} {
+		value := "off"
+		if slices.Contains(methodsFor(homeCurrency), name) {
+			value = "on"
+		}
+		configuration[name] = map[string]any{"available": value == "on",
+			"display_preference": map[string]any{"overridable": nil, "preference": value, "value": value}}
+	}
+	return envelope("/v1/payment_method_configurations", []any{configuration}, false), nil
+}
+
 // takesDebit reports whether the session can be paid by SEPA debit.
 func (cs *session) takesDebit() bool {
 	return slices.Contains(cs.PaymentMethodTypes, methodDebit)
