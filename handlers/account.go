@@ -14,7 +14,11 @@ import (
 // showAccount is GET /{locale}/account.
 func (h *Handler) showAccount(c *fiber.Ctx) error {
 	user := currentUser(c)
-	return h.renderAccount(c, fiber.StatusOK, pages.AccountData{Name: user.Name, Language: h.preferredLocale(c)})
+	form := pages.AccountData{Name: user.Name, Language: h.preferredLocale(c)}
+	if d := h.loadDraft(c); d.of("") {
+		form.Name, form.Language = d.value("name"), cmp.Or(d.value("locale"), form.Language)
+	}
+	return h.renderAccount(c, fiber.StatusOK, form)
 }
 
 // renderAccount sends the account page with a profile form.

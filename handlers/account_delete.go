@@ -26,7 +26,7 @@ func (h *Handler) renderDeletion(c *fiber.Ctx, status int, errors map[string]str
 	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance,
 		Holds: d.Holds, Held: d.Held,
 		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Resumes: d.Resumes, Until: d.Until,
-		Errors: errors, Refund: cmp.Or(formValue(c, "refund"), queryValue(c, "refund")),
+		Errors: errors, Refund: cmp.Or(formValue(c, "refund"), h.loadDraft(c).value("refund")),
 		Minutes: reauthMinutes}
 	for _, r := range d.Refunds {
 		data.Refunds = append(data.Refunds, pages.DeletionRefund{Purchase: r.Purchase, Offer: r.Offer, Withdraw: r.Withdraw})

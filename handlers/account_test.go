@@ -95,10 +95,10 @@ func TestAccountPage(t *testing.T) {
 		if r := here.post("/en/account/sessions/end", url.Values{}); r.status != 303 {
 			t.Errorf("status = %d, want 303", r.status)
 		}
-		const back = "/en/login?return_to=%2Fen%2Faccount%3Flocale%3Den%26name%3DLate"
-		if r := here.post("/en/account", url.Values{"name": {"Late"}, "locale": {"en"}}); r.status != 303 ||
-			r.flash() != "session_over" || r.header.Get("Location") != back {
-			t.Errorf("a form from before the sign-out: status %d to %s with %q, want the sign-in with what was typed", r.status,
+		const back = "/en/login?return_to=%2Fen%2Faccount%3Fdraft%3D"
+		r := here.post("/en/account", url.Values{"name": {"Late"}, "locale": {"en"}})
+		if d, _ := f.drafted(r); r.status != 303 || r.flash() != "session_over" || r.header.Get("Location") != back+d.ID {
+			t.Errorf("a form from before the sign-out: status %d to %s with %q, want the sign-in and a draft", r.status,
 				r.header.Get("Location"), r.flash())
 		}
 	})

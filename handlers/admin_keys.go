@@ -23,9 +23,9 @@ func newKeyForm() pages.KeyForm {
 // showKeys is GET /{locale}/admin/keys.
 func (h *Handler) showKeys(c *fiber.Ctx) error {
 	form := newKeyForm()
-	if name := queryValue(c, "name"); name != "" {
-		form = pages.KeyForm{Name: name, PerMinute: queryValue(c, "per_minute"), Days: queryValue(c, "expires_days"),
-			Spend: c.Query("scope_spend") != "", Read: c.Query("scope_read") != ""}
+	if d := h.loadDraft(c); d.of("") {
+		form = pages.KeyForm{Name: d.value("name"), PerMinute: d.value("per_minute"), Days: d.value("expires_days"),
+			Spend: d.value("scope_spend") != "", Read: d.value("scope_read") != ""}
 	}
 	return h.renderKeys(c, fiber.StatusOK, pages.AdminKeysData{Form: form})
 }

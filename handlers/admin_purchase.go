@@ -13,17 +13,18 @@ import (
 // receive credits.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
 	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}}
+	d := h.loadDraft(c)
 	for _, kind := range models.DecisionKinds() {
-		if restores(c, string(kind)) {
-			forms.decision = pages.DecisionForm{Kind: kind, Note: queryValue(c, "note"), Credits: queryValue(c, "credits"),
-				Share: queryValue(c, "share"), DisputeID: queryValue(c, "dispute_id")}
+		if d.of(string(kind)) {
+			forms.decision = pages.DecisionForm{Kind: kind, Note: d.value("note"), Credits: d.value("credits"),
+				Share: d.value("share"), DisputeID: d.value("dispute_id")}
 		}
 	}
-	switch { // values from before the user reauthenticated
-	case restores(c, "move"):
-		forms.move.To, forms.move.Note = queryValue(c, "to"), queryValue(c, "note")
-	case restores(c, "refund"):
-		forms.refund.Typed, forms.refund.Note = queryValue(c, "amount"), queryValue(c, "note")
+	switch {
+	case d.of("move"):
+		forms.move.To, forms.move.Note = d.value("to"), d.value("note")
+	case d.of("refund"):
+		forms.refund.Typed, forms.refund.Note = d.value("amount"), d.value("note")
 	}
 	return h.renderAdminPurchase(c, fiber.StatusOK, forms)
 }

@@ -14,10 +14,11 @@ import (
 
 // showAdminUser is GET /{locale}/admin/users/{id}.
 func (h *Handler) showAdminUser(c *fiber.Ctx) error {
-	forms := userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: restoredAccess(c)}
-	if restores(c, "grant") {
-		forms.grant.Credits, forms.grant.Note = queryValue(c, "credits"), queryValue(c, "note")
-		if c.Query("direction") == pages.DirectionCorrect {
+	d := h.loadDraft(c)
+	forms := userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: draftedAccess(d)}
+	if d.of("grant") {
+		forms.grant.Credits, forms.grant.Note = d.value("credits"), d.value("note")
+		if d.value("direction") == pages.DirectionCorrect {
 			forms.grant.Direction = pages.DirectionCorrect
 		}
 	}

@@ -42,11 +42,11 @@ func (h *Handler) changeAccess(action pages.AccessAction) fiber.Handler {
 	}
 }
 
-// restoredAccess returns the access form whose values formAddress preserved.
-func restoredAccess(c *fiber.Ctx) pages.AccessForm {
+// draftedAccess returns the access form of a draft.
+func draftedAccess(d draft) pages.AccessForm {
 	for _, action := range pages.AccessActions {
-		if restores(c, string(action)) {
-			return pages.AccessForm{Action: action, Identity: queryValue(c, "identity"), Note: queryValue(c, "note")}
+		if d.of(string(action)) {
+			return pages.AccessForm{Action: action, Identity: d.value("identity"), Note: d.value("note")}
 		}
 	}
 	return pages.AccessForm{}

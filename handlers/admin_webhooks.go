@@ -38,8 +38,8 @@ func webhookForm(value func(name string) string) pages.WebhookForm {
 // showWebhooks is GET /{locale}/admin/webhooks.
 func (h *Handler) showWebhooks(c *fiber.Ctx) error {
 	form := newWebhookForm()
-	if queryValue(c, "url") != "" {
-		form = webhookForm(func(name string) string { return queryValue(c, name) })
+	if d := h.loadDraft(c); d.of("") {
+		form = webhookForm(d.value)
 	}
 	return h.renderWebhooks(c, fiber.StatusOK, pages.AdminWebhooksData{Form: form})
 }

@@ -19,7 +19,7 @@ func (h *Handler) requireReauth(c *fiber.Ctx) error {
 	if h.reauthenticated(c) {
 		return c.Next()
 	}
-	to := confirmPath(c, formAddress(c))
+	to := confirmPath(c, h.saveDraft(c))
 	if wantsFragment(c) { // htmx would swap the redirect's target into the page
 		c.Set("HX-Redirect", to)
 		return nil

@@ -5,11 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/PuerkitoBio/goquery"
+
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/auth"
 )
 
-// guarded are the routes that require a reauthentication, each with a form's input and the page that shows it again.
+// guarded are the routes that require a reauthentication, each with a form's input and the page that shows it again,
+// with what its draft has.
 var guarded = []struct{ method, path, input, back string }{
 	{"POST", "/de/account/sign-ins/0/unlink", "", "/de/account"},
 	{"POST", "/de/account/delete", "sure=yes", "/de/account/delete"},
@@ -59,10 +62,18 @@ func TestProofIsWanted(t *testing.T) {
 					form.Set("note", form.Get("note")+"&"+name)
 				}
 			}
-			path, back := f.paths.Replace(g.path), f.paths.Replace(g.back)
+			path := f.paths.Replace(g.path)
+			back, typed, _ := strings.Cut(f.paths.Replace(g.back), "?")
 			r := boss.call("GET", path, "", "Cookie: "+boss.cookie)
 			if g.method == "POST" {
 				r = boss.post(path, form)
+			}
+			d, cookie := f.drafted(r)
+			if d.typed() != typed {
+				t.Errorf("the draft has %q, want %q", d.typed(), typed)
+			}
+			if typed != "" {
+				back += "?draft=" + d.ID
 			}
 			want := "/de/confirm?return_to=" + url.QueryEscape(back)
 			if r.status != 303 || r.header.Get("Location") != want {
@@ -72,7 +83,7 @@ func TestProofIsWanted(t *testing.T) {
 				t.Errorf("status %d, the page links back to %q, want 200 and %q", r.status,
 					doc.Find("#confirm-back").AttrOr("href", ""), back)
 			}
-			if r := boss.call("GET", back, "", "Cookie: "+boss.cookie); r.status != 200 {
+			if r := boss.call("GET", back, "", "Cookie: "+boss.cookie+cookie); r.status != 200 {
 				t.Errorf("the page with the input: status %d, want 200", r.status)
 			}
 		})
@@ -81,25 +92,26 @@ func TestProofIsWanted(t *testing.T) {
 		t.Errorf("%d entries were posted without a reauthentication, want 0", n-before)
 	}
 	t.Run("fills the form with the input", func(t *testing.T) {
-		_, doc := boss.open(f.paths.Replace(guarded[3].back))
+		doc := f.restored(boss, "/de/admin/users/{user}/grant",
+			url.Values{"direction": {"correct"}, "credits": {"12"}, "note": {"Müll & Mehr"}})
 		if doc.Find("#credits").AttrOr("value", "") != "12" ||
 			doc.Find(`input[name="direction"][value="correct"][checked]`).Length() != 1 ||
 			!strings.Contains(doc.Find("#grant").Text()+doc.Find("#note").AttrOr("value", ""), "Müll & Mehr") {
 			t.Errorf("the form has %s, want the correction of 12 credits and its reason", doc.Find("#grant").Text())
 		}
-		_, doc = boss.open(f.paths.Replace("/de/admin/users/{user}?form=sessions&note=Lost+phone"))
+		doc = f.restored(boss, "/de/admin/users/{user}/sessions", url.Values{"note": {"Lost phone"}})
 		if got, other := doc.Find("#access-sessions-note").Text(), doc.Find("#grant").Text(); got != "Lost phone" ||
 			strings.Contains(other, got) {
 			t.Errorf("sign-out reason = %q, want %q there alone; the other form has %s", got, "Lost phone", other)
 		}
 	})
 	t.Run("fills in a decision's reason and a key's expiry", func(t *testing.T) {
-		waits := strings.TrimSuffix(f.waitForDecision()["POST /:locale/admin/purchases/:id/book"], "/book")
-		_, doc := boss.open(f.paths.Replace(waits) + "?form=book&note=As+agreed")
+		waits := f.waitForDecision()["POST /:locale/admin/purchases/:id/book"]
+		doc := f.restored(boss, waits, url.Values{"note": {"As agreed"}})
 		if got := doc.Find("#book-note").Text(); got != "As agreed" {
 			t.Errorf("reason = %q, want %q", got, "As agreed")
 		}
-		_, doc = boss.open("/de/admin/keys?name=A&expires_days=90")
+		doc = f.restored(boss, "/de/admin/keys", url.Values{"name": {"A"}, "expires_days": {"90"}})
 		if got := doc.Find("#expires-days option[selected]").AttrOr("value", ""); got != "90" {
 			t.Errorf("expiry = %q days, want 90", got)
 		}
@@ -127,13 +139,19 @@ func TestProofIsWanted(t *testing.T) {
 			t.Errorf("status %d, HX-Redirect %q, want /de/confirm and no body", r.status, r.header.Get("HX-Redirect"))
 		}
 	})
-	t.Run("drops input that is too long for the address", func(t *testing.T) {
-		r := boss.post(f.paths.Replace("/de/admin/users/{user}/grant"),
-			url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {strings.Repeat("ü", 500)}})
-		if back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"),
-			"/de/confirm?return_to=")); err != nil || back != f.paths.Replace(
-			"/de/admin/users/{user}?credits=5&direction=grant&form=grant") {
-			t.Errorf("return_to = %q (%v), want it without the note", back, err)
+	t.Run("drops input that is too long for a cookie", func(t *testing.T) {
+		grant := f.paths.Replace("/de/admin/users/{user}/grant")
+		for note, want := range map[string]string{strings.Repeat("ü", 1000): "credits=5&direction=grant&form=grant&note=" +
+			url.QueryEscape(strings.Repeat("ü", 1000)), strings.Repeat("ü", 2000): "credits=5&direction=grant&form=grant"} {
+			r := boss.post(grant, url.Values{"direction": {"grant"}, "credits": {"5"}, "note": {note}})
+			if d, cookie := f.drafted(r); d.typed() != want || len(cookie)-len("; ") > maxCookie {
+				t.Errorf("a note of %d bytes: the draft has %q in %d bytes, want %q", len(note), d.typed(), len(cookie), want)
+			}
+		}
+		long := strings.Repeat("x", 5000)
+		if r := boss.post(grant, url.Values{"note": {long}, "credits": {long}}); strings.Contains(r.header.Get("Location"),
+			paramDraft) {
+			t.Errorf("two long values: redirect to %s, want no draft", r.header.Get("Location"))
 		}
 	})
 }
@@ -160,6 +178,19 @@ func TestIdleAdminSessionEnds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// restored posts a form that wants a reauthentication, and opens its page with the draft.
+func (f *rolesFixture) restored(m member, path string, form url.Values) *goquery.Document {
+	f.t.Helper()
+	r := m.post(f.paths.Replace(path), form)
+	_, cookie := f.drafted(r)
+	back, err := url.QueryUnescape(strings.TrimPrefix(r.header.Get("Location"), "/de/confirm?return_to="))
+	if err != nil || cookie == "" {
+		f.t.Fatalf("%s redirects to %s, want the confirmation with a draft", path, r.header.Get("Location"))
+	}
+	_, doc := member{f.fixture, m.cookie + cookie}.open(back)
+	return doc
 }
 
 // sessionOf returns a session with the cookie's key, from which CSRF tokens are made.

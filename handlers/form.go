@@ -3,7 +3,6 @@ package handlers
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -25,49 +24,10 @@ func randomKey() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// omittedFields are the fields that formAddress leaves out: they are valid once, or express consent.
-var omittedFields = map[string]bool{"_csrf": true, "idempotency_key": true, "seen": true, "sure": true, "offers": true,
-	"confirmed":           true,
-	"consent_early_start": true, "consent_compensation": true}
-
-// formAddress returns the page of the posted form with the typed values in its query string, so that the page can
-// restore them. It drops the longest value when the address gets too long.
-func formAddress(c *fiber.Ctx) string {
-	path, query := pagePath(c, pageLocale(c))
-	path = "/" + pageLocale(c) + strings.TrimSuffix(path, "/export.zip") // the page that links to the export
-	if query != "" {
-		return path + "?" + query
-	}
-	typed, longest := url.Values{}, ""
-	for key := range c.Request().PostArgs().All() {
-		name := string(key)
-		if !omittedFields[name] {
-			typed.Set(name, formValue(c, name))
-		}
-		if len(typed.Get(name)) > len(typed.Get(longest)) {
-			longest = name
-		}
-	}
-	if action, ok := strings.CutPrefix(c.Path(), path+"/"); ok && len(typed) > 0 { // the page may have several forms
-		typed.Set("form", action)
-	}
-	for len(path)+1+len(typed.Encode()) > maxReturnTo && longest != "" {
-		typed.Del(longest)
-		longest = ""
-	}
-	if len(typed) == 0 || len(path)+1+len(typed.Encode()) > maxReturnTo {
-		return path
-	}
-	return path + "?" + typed.Encode()
-}
-
-// queryValue reads a value that formAddress preserved.
+// queryValue reads a value of the query string.
 func queryValue(c *fiber.Ctx, name string) string {
 	return strings.ToValidUTF8(c.Query(name), "\uFFFD")
 }
-
-// restores reports whether the preserved values belong to the form that posts to action.
-func restores(c *fiber.Ctx, action string) bool { return c.Query("form") == action }
 
 // resendForm returns the posted form so that the visitor can send it again unchanged.
 func resendForm(c *fiber.Ctx) *pages.Resend {

@@ -42,7 +42,7 @@ func (h *Handler) parseHistoryQuery(c *fiber.Ctx) (historyQuery, error) {
 	}
 	a.offerKinds(c, features)
 	for field, into := range map[string]*string{"kind": &a.shown.Kind, "month": &a.shown.Month, "q": &a.shown.Text} {
-		*into = strings.TrimSpace(strings.ToValidUTF8(c.Query(field), "\uFFFD"))
+		*into = strings.TrimSpace(queryValue(c, field))
 	}
 	if err := a.parseText(); err != nil {
 		return a, err

@@ -59,12 +59,12 @@ func (h *Handler) byPerson(c *fiber.Ctx) bool {
 }
 
 // signInPage returns the sign-in page that leads back: to the requested page, to the form that was posted, with what
-// was typed, or, for another htmx request, to the page that the browser shows.
+// was typed (see draft), or, for another htmx request, to the page that the browser shows.
 func (h *Handler) signInPage(c *fiber.Ctx) string {
 	back := c.OriginalURL()
 	switch {
 	case c.Method() == fiber.MethodPost:
-		back = formAddress(c)
+		back = h.saveDraft(c)
 	case wantsFragment(c):
 		shown, err := url.Parse(c.Get("HX-Current-URL"))
 		if back = ""; err == nil && h.ownOrigin(shown.Scheme+"://"+shown.Host, string(c.Request().Host())) {

@@ -12,6 +12,7 @@ func (h *Handler) signOut(c *fiber.Ctx) error {
 	if err := h.Sessions.end(c); err != nil {
 		return err
 	}
+	h.dropDraft(c)
 	c.Set("Clear-Site-Data", `"storage"`) // Resume Matcher stores drafts there
 	h.setFlash(c, "signed_out")
 	if back := h.returnTo(formValue(c, "return_to")); back != "" { // switch to another account

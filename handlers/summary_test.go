@@ -71,7 +71,8 @@ func TestNothingIsBookedWithoutASummary(t *testing.T) {
 			t.Errorf("%s: status %d, %d effects, button %s, want 200, none, final %t", c.path, r.status, effects()-before,
 				variant, c.final)
 		}
-		back, form := boss.back(page.Find("#summary-back").AttrOr("href", ""), c.field)
+		_, cookie := f.drafted(r)
+		back, form := member{boss.fixture, boss.cookie + cookie}.back(page.Find("#summary-back").AttrOr("href", ""), c.field)
 		if back == "" {
 			t.Errorf("%s: %s is empty after Change, want what was typed: %s", c.path, c.field, form)
 		}
