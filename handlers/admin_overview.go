@@ -41,7 +41,7 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 			return redirect(c, path)
 		}
 	}
-	list.Hits, list.Users = page.Hits, page.Users
+	list.Request, list.Hits, list.Users = requestIDs.MatchString(list.Query), page.Hits, page.Users
 	if page.Next != nil {
 		list.Next = fmt.Sprintf("%d.%d", page.Next.Key, page.Next.ID)
 	}
@@ -53,7 +53,7 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 
 // parseUserQuery parses the search from the query string. Together with fault.Invalid it still returns the form.
 func parseUserQuery(c *fiber.Ctx) (pages.UserList, admin.UserQuery, error) {
-	list := pages.UserList{Query: strings.TrimSpace(strings.ToValidUTF8(c.Query("q"), "\uFFFD")),
+	list := pages.UserList{Query: strings.TrimSpace(queryValue(c, "q")),
 		Sort: c.Query("sort"), Up: c.Query("order") == ascendingOrder}
 	list.Searched = list.Query != "" || list.Sort != "" || c.Query("after") != ""
 	query := admin.UserQuery{Text: list.Query, Order: admin.UserOrder(list.Sort), Ascending: list.Up, Limit: usersPerPage}

@@ -35,12 +35,22 @@ func TestSearchLeadsToAnID(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"da@EXAMPLE": "ada@example.org", "in_unknown": "", "req_unknown": "", "%": "", "'": "", "<b>": "",
+		"da@EXAMPLE": "ada@example.org", "in_unknown": "", "req_": "", "req_unknown": "", "%": "", "'": "", "<b>": "",
 	} {
 		r, doc := boss.open("/en/admin?q=" + url.QueryEscape(text))
 		found := doc.Find("#found").Text()
+		if strings.Contains(found, "This request changed nothing") {
+			t.Errorf("search for %q: found %q, want nothing about a request", text, found)
+		}
 		if r.status != 200 || !strings.Contains(found, want) || want == "" && !strings.Contains(found, "Nothing found") {
 			t.Errorf("search for %q: status %d, found %q, want %q", text, r.status, found, want)
+		}
+	}
+	whole := boss.call("GET", "/healthz", "").header.Get("X-Request-ID")
+	for _, text := range []string{whole, " " + whole + " "} {
+		if _, doc := boss.open("/en/admin?q=" + url.QueryEscape(text)); !strings.Contains(doc.Find("#found").Text(),
+			"This request changed nothing") {
+			t.Errorf("search for %q: found %q, want that the request changed nothing", text, doc.Find("#found").Text())
 		}
 	}
 	if r, doc := boss.open("/en/admin?q=" + strings.Repeat("x", 10_000)); r.status != 422 ||

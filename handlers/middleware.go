@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -75,6 +76,9 @@ func assignRequestID(c *fiber.Ctx) string {
 	c.Set(fiber.HeaderXRequestID, id)
 	return id
 }
+
+// requestIDs matches the whole id of a request.
+var requestIDs = regexp.MustCompile(`^req_[a-z2-7]{26}$`)
 
 // secure sets the security headers.
 func (h *Handler) secure(c *fiber.Ctx) error {

@@ -13,12 +13,12 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/views/components"
 	"strconv"
-	"strings"
 )
 
 // UserList is a page of users, and its search.
 type UserList struct {
 	Query    string       // part of an address or name, or an id
+	Request  bool         // Query is the id of a request
 	Sort     string       // joined, balance, held or bought
 	Up       bool         // ascending
 	Further  bool         // not the first page
@@ -208,7 +208,7 @@ func userList(locale string, l UserList) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-			} else if strings.HasPrefix(l.Query, "req_") {
+			} else if l.Request {
 				templ_7745c5c3_Err = components.EmptyState(locales.T(ctx, "admin.no_match.heading"), locales.T(ctx, "search.no_request")).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
