@@ -76,7 +76,7 @@ func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 		if err != nil { // the buyer returns to our own page
 			back = ""
 		}
-		s.Shortage, err = h.shortage(ctx, need{feature, queryCredits(c, "required"), user.Available(), missing}, back)
+		s.Shortage, err = h.shortage(ctx, need{user, feature, queryCredits(c, "required"), user.Available(), missing}, back)
 		if err != nil {
 			return err
 		}

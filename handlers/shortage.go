@@ -14,17 +14,30 @@ import (
 
 // need is what a user wanted and cannot pay for.
 type need struct {
+	user                         models.User
 	feature                      string // its name in the user's language
 	required, available, missing models.Credits
 }
 
-// shortage offers the package that covers what is missing. The order leads back to the address back, if there is one.
+// shortage says which credits are held and offers the package that covers what is missing. The order leads back to the
+// address back, if there is one.
 func (h *Handler) shortage(ctx context.Context, n need, back string) (*pages.Shortage, error) {
 	s := &pages.Shortage{
 		Title: locales.N(ctx, "shortage.title", n.missing, locales.Args{"feature": n.feature}),
 		Text: locales.T(ctx, "shortage.text", locales.Args{"feature": n.feature,
 			"available": components.CreditAmount(ctx, n.available), "required": components.CreditAmount(ctx, n.required)}),
 		Offer: locales.T(ctx, "shortage.none"), Decline: locales.T(ctx, "shortage.decline"),
+	}
+	if n.user.CreditsHeld > 0 {
+		periods, err := h.Account.Purchase.Held(ctx, n.user.ID)
+		if err != nil {
+			return nil, err
+		}
+		s.Held = pages.HeldNotes(ctx, n.user.CreditsHeld, periods)
+		for i := range periods { // the last notes
+			note := &s.Held[len(s.Held)-1-i]
+			note.URL = h.ownAddress(note.URL)
+		}
 	}
 	cover, err := h.Catalog.Cover(ctx, n.missing)
 	if err != nil || cover == nil {
@@ -62,8 +75,8 @@ func (h *Handler) renderShortage(c *fiber.Ctx, f *fault.Error, status int) error
 	if err != nil {
 		allowed = ""
 	}
-	s, err := h.shortage(ctx, need{featureName(ctx, prices, feature), credits("required"), credits("available"),
-		credits("missing")}, allowed)
+	s, err := h.shortage(ctx, need{currentUser(c), featureName(ctx, prices, feature), credits("required"),
+		credits("available"), credits("missing")}, allowed)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -50,5 +51,44 @@ func TestFormWithoutEnoughCredits(t *testing.T) {
 		"http://localhost/" {
 		t.Errorf("the buttons lead to %s and %s, want the order with the way back, and Resume Matcher", buy,
 			doc.Find("#later").AttrOr("href", ""))
+	}
+}
+
+// What is missing may be in the balance already: the page and the dialog say what is held, and lead to the statements
+// that make it usable at once.
+func TestShortageNamesHeldCredits(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	f.sell()
+	const dialog = "/credits/embed.json?missing=10&required=10"
+	if free := f.call("GET", dialog, "", f.cookie); strings.Contains(free.body, `"held"`) {
+		t.Errorf("nothing is held: the dialog has %s", free.body)
+	}
+	f.credit(f.user, -100)
+	f.handler.Purchase.HoldWithoutConsent = true
+	p := f.order(f.user, "without statements")
+	f.play(p, "pay", "card")
+	useNow := "/en/purchase/" + p.ID.String() + "/use-now"
+	r := f.call("POST", "/api/v1/resumes/upload", uploadBody(100), f.cookie, ownOrigin, "Sec-Fetch-Mode: navigate",
+		"Content-Type: multipart/form-data; boundary=x")
+	doc, err := goquery.NewDocumentFromReader(strings.NewReader(r.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := strings.Join(strings.Fields(doc.Find("#held").Text()), " ")
+	for _, want := range []string{"500 credits are currently reserved.",
+		"You can use 500 credits of purchase " + p.Number.String()} {
+		if !strings.Contains(held, want) {
+			t.Errorf("the page says %q, want %q in it", held, want)
+		}
+	}
+	if to := doc.Find("#held a").AttrOr("href", ""); r.status != http.StatusPaymentRequired || to != useNow {
+		t.Errorf("status %d, the page leads to %q, want 402 and %q", r.status, to, useNow)
+	}
+	var s embedState
+	answer := f.call("GET", dialog, "", f.cookie, "Accept-Language: en")
+	if err := json.Unmarshal([]byte(answer.body), &s); err != nil || s.Shortage == nil || len(s.Shortage.Held) != 2 ||
+		s.Shortage.Held[1].URL != useNow || s.Shortage.Held[0].URL != "" {
+		t.Errorf("the dialog has %s (%v), want both notes", answer.body, err)
 	}
 }

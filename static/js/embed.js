@@ -57,13 +57,15 @@
   async function ask({ required, missing, feature }) {
     const state = await refresh({ missing, required, feature, returnUrl: location.origin + location.pathname });
     if (!state) return false;
-    const { title, text, offer, buy, url, decline, waiting } = state.shortage;
-    const dialog = element("dialog", { "aria-labelledby": "title", "aria-describedby": "text offer" });
+    const { title, text, held = [], offer, buy, url, decline, waiting } = state.shortage;
+    const dialog = element("dialog", { "aria-labelledby": "title", "aria-describedby": "text held offer" });
     const status = element("p", { role: "status" });
     const link = url && element("a", { class: "buy", href: url, target: "_blank", rel: "opener" }, buy);
     const close = element("button", { type: "button" }, decline);
+    const notes = held.map((note) => element("p", {}, `${note.text} `,
+      note.url && element("a", { href: note.url, target: "_blank", rel: "opener" }, note.link)));
     dialog.append(element("h2", { id: "title" }, title), element("p", { id: "text" }, text),
-      element("p", { id: "offer" }, offer), status, element("div", { class: "actions" }, link, close));
+      element("div", { id: "held" }, ...notes), element("p", { id: "offer" }, offer), status, element("div", { class: "actions" }, link, close));
     box.append(dialog);
     dialog.showModal();
     (link ?? close).focus();
