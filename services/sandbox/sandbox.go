@@ -38,7 +38,7 @@ func StartStripe(ctx context.Context, cfg config.Config, log *slog.Logger) (conf
 		DatabaseURL: cfg.DatabaseURL.Reveal(), Listen: loopback(cfg.Port + 1), SecretKey: key.Reveal(),
 		WebhookURL: fmt.Sprintf("http://127.0.0.1:%d/api/stripe/webhook", cfg.Port), PublicWebhookURL: cfg.AppURL +
 			"/api/stripe/webhook",
-		WebhookSecrets: []string{secret.Reveal()}, ProductURL: cfg.AppURL, Log: log,
+		WebhookSecrets: []string{secret.Reveal()}, ProductURL: cfg.AppURL, Seller: cfg.SellerName, Log: log,
 	})
 	if err != nil {
 		return cfg, nil, fmt.Errorf("start the Stripe stand-in: %w", err)

@@ -188,6 +188,7 @@ func (s *fixture) checkConformance(t *testing.T) {
 
 func options(database, hook string) sandbox.Options {
 	return sandbox.Options{
+		Seller:      "Muster & Söhne",
 		DatabaseURL: database, Listen: "127.0.0.1:0", SecretKey: secretKey, WebhookURL: hook,
 		WebhookSecrets: []string{hookSecret, oldSecret}, Log: slog.New(slog.DiscardHandler),
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // invoicePage is the hosted page of an invoice. There is no PDF of it: invoice_pdf is null.
@@ -41,10 +42,14 @@ func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 	p := invoicePage{page: s.pages.page(nil, r, "invoice.title")}
 	p.add(&p.Facts, "invoice.number", in.Number)
 	p.add(&p.Facts, "invoice.date", p.formatTime(in.date()))
-	for _, to := range []*string{in.CustomerName, in.CustomerEmail} {
-		if to != nil {
-			p.add(&p.Facts, "invoice.to", *to)
+	var to []string
+	for _, part := range []*string{in.CustomerName, in.CustomerEmail} {
+		if part != nil {
+			to = append(to, *part)
 		}
+	}
+	if len(to) > 0 {
+		p.add(&p.Facts, "invoice.to", strings.Join(to, ", "))
 	}
 	for _, id := range in.CustomerTaxIDs {
 		p.add(&p.Facts, "invoice.tax_id", id.Value)

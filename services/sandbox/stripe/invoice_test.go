@@ -58,6 +58,9 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 	if s.invoiceOf(t, session.ID) != nil {
 		t.Error("before the payment: got an invoice, want none")
 	}
+	if got := s.get(t, session.URL).text("#seller"); got != "Verkäufer: Muster & Söhne" {
+		t.Errorf("Checkout names the seller as %q", got)
+	}
 	half := s.post(t, session.URL, url.Values{"action": {"pay"}, "company": {"Beispiel GmbH"}})
 	if !strings.HasSuffix(half.Header.Get("Location"), "?error=tax_id") {
 		t.Errorf("a company without its tax id leads to %s", half.Header.Get("Location"))
@@ -81,7 +84,7 @@ func TestInvoiceOfAPaidSession(t *testing.T) {
 
 	page, body := s.read(t, in.HostedInvoiceURL)
 	for _, want := range []string{"SANDBOX-0001", "Beispiel GmbH", "DE123456789", "€6.39", "€40.00", "Fußnote",
-		"Ihre Bestellung"} {
+		"Ihre Bestellung", "Muster &amp; Söhne"} {
 		if page.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(want)) {
 			t.Errorf("hosted page: got %d without %q", page.StatusCode, want)
 		}

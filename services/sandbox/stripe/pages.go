@@ -31,9 +31,10 @@ type pages struct {
 	templates *template.Template
 	texts     map[string]map[string]string // by locale, then key
 	product   string                       // address of the product, which the pages link; may be empty
+	seller    string                       // whom buyers pay; may be empty
 }
 
-func loadPages(product string) (*pages, error) {
+func loadPages(product, seller string) (*pages, error) {
 	templates, err := template.ParseFS(pageFiles, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse pages: %w", err)
@@ -42,7 +43,7 @@ func loadPages(product string) (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read texts: %w", err)
 	}
-	p := &pages{templates: templates, product: product}
+	p := &pages{templates: templates, product: product, seller: seller}
 	if err := yaml.Unmarshal(data, &p.texts); err != nil {
 		return nil, fmt.Errorf("parse texts: %w", err)
 	}
@@ -54,6 +55,7 @@ type page struct {
 	Locale  string
 	Title   string
 	Product string // address of the product; may be empty
+	Seller  string // whom buyers pay; may be empty
 	texts   map[string]string
 }
 
@@ -68,7 +70,7 @@ func (p *pages) page(locale *string, r *http.Request, title string) page {
 	} else if *locale == localeGerman {
 		chosen = localeGerman
 	}
-	made := page{Locale: chosen, Product: p.product, texts: p.texts[chosen]}
+	made := page{Locale: chosen, Product: p.product, Seller: p.seller, texts: p.texts[chosen]}
 	made.Title = made.T(title)
 	return made
 }

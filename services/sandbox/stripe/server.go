@@ -47,6 +47,8 @@ type Options struct {
 	WebhookSecrets []string
 	// ProductURL is the address that the pages lead back to; empty leaves the link out.
 	ProductURL string
+	// Seller is the name of the account that the pages of Checkout, invoices and receipts show; empty leaves it out.
+	Seller string
 	// Log is slog.Default when nil.
 	Log *slog.Logger
 }
@@ -71,7 +73,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
 	}
-	pages, err := loadPages(o.ProductURL)
+	pages, err := loadPages(o.ProductURL, o.Seller)
 	if err != nil {
 		return nil, fmt.Errorf("stripe stand-in: %w", err)
 	}
