@@ -20,7 +20,7 @@ func (s *SetUp) checkSignIn(ctx context.Context) []Check {
 	var checks []Check
 	var weaker []string
 	for _, p := range config.Providers {
-		if !p.App(s.Config).Set() {
+		if !p.App(s.Config).Set() || p.Name == config.OpenID && s.Config.LocalSignIn { // the stand-in knows ours
 			continue
 		}
 		label := p.Label(s.Config)
@@ -37,12 +37,12 @@ func (s *SetUp) checkSignIn(ctx context.Context) []Check {
 		checks = append(checks, s.checkIssuer(ctx)...)
 	}
 	switch {
+	case s.Config.LocalSignIn && !s.sandbox():
+		return append(signInArea.ok("doctor.sign_in.local", nil), checks...)
+	case s.Config.LocalSignIn:
+		return append(signInArea.ok("doctor.sign_in.sandbox", nil), checks...)
 	case len(checks) > 0:
 		return checks
-	case s.sandbox():
-		return signInArea.ok("doctor.sign_in.sandbox", nil)
-	case s.Config.LocalSignIn:
-		return signInArea.ok("doctor.sign_in.local", nil)
 	}
 	return signInArea.wrong("GOOGLE_CLIENT_ID", "doctor.sign_in.none")
 }
