@@ -61,6 +61,7 @@ func TestNginxAcceptsTheConfiguration(t *testing.T) {
 		listen++
 		return open + "listen unix:" + filepath.Join(folder, "socket") + strings.Repeat("x", listen) + ";\n"
 	})
+	text = strings.ReplaceAll(text, "/var/log/nginx", folder)
 	write(t, filepath.Join(folder, "credits.conf"), text)
 	write(t, filepath.Join(folder, "main.conf"), strings.ReplaceAll(`
 pid FOLDER/pid;
