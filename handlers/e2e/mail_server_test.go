@@ -10,6 +10,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-message/mail"
 	"github.com/emersion/go-smtp"
@@ -19,7 +20,7 @@ import (
 // connection before or after it stores a letter, refuses a letter that it stores, answers 451, or drops all connections
 // and restarts.
 type mailServer struct {
-	t       *testing.T
+	t       testing.TB
 	address string
 
 	mu       sync.Mutex
@@ -27,8 +28,9 @@ type mailServer struct {
 	behaves  bool
 	smtp     *smtp.Server
 	listener net.Listener
-	texts    map[string]string // of the letters, by Message-ID
-	copies   int               // all letters received, repeats too
+	texts    map[string]string    // of the letters, by Message-ID
+	arrived  map[string]time.Time // when the first letter to an address did
+	copies   int                  // all letters received, repeats too
 	deaths   int
 }
 
@@ -45,9 +47,9 @@ const (
 
 const mailFailures = 15 // of so many letters, one suffers each of the above
 
-func newMailServer(t *testing.T, seed uint64) *mailServer {
+func newMailServer(t testing.TB, seed uint64) *mailServer {
 	s := &mailServer{t: t, address: fmt.Sprintf("127.0.0.1:%d", freePort(t)), dice: rand.New(rand.NewPCG(seed, 99)),
-		texts: map[string]string{}}
+		texts: map[string]string{}, arrived: map[string]time.Time{}}
 	s.start()
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -86,12 +88,18 @@ func (s *mailServer) behave() {
 type mailSession struct {
 	server *mailServer
 	conn   *smtp.Conn
+	to     string
 }
 
 func (*mailSession) Reset()                               {}
 func (*mailSession) Logout() error                        { return nil }
 func (*mailSession) Mail(string, *smtp.MailOptions) error { return nil }
-func (*mailSession) Rcpt(string, *smtp.RcptOptions) error { return nil }
+
+// Rcpt notes the recipient. Our letters have one.
+func (c *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	c.to = to
+	return nil
+}
 
 // Data keeps a letter, or fails.
 func (c *mailSession) Data(r io.Reader) error {
@@ -114,6 +122,9 @@ func (c *mailSession) Data(r io.Reader) error {
 	}
 	if err := s.keep(message); err != nil {
 		s.t.Errorf("a letter: %v\n%s", err, message)
+	}
+	if s.arrived[c.to].IsZero() {
+		s.arrived[c.to] = time.Now()
 	}
 	switch failure {
 	case cutAfter:
