@@ -36,8 +36,12 @@ func TestReadmeScreenshots(t *testing.T) {
 			b.openPictured(name)
 			var picture []byte
 			b.run("capture the page", chromedp.ActionFunc(func(ctx context.Context) (err error) {
+				var top float64
+				if err := chromedp.Evaluate(`scrollY`, &top).Do(ctx); err != nil {
+					return err
+				}
 				picture, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatWebp).WithQuality(60).
-					WithClip(&page.Viewport{Width: float64(c.width), Height: float64(c.height), Scale: 0.75}).Do(ctx)
+					WithClip(&page.Viewport{Y: top, Width: float64(c.width), Height: float64(c.height), Scale: 0.75}).Do(ctx)
 				return err
 			}))
 			if len(picture) > limit {
@@ -51,7 +55,8 @@ func TestReadmeScreenshots(t *testing.T) {
 	}
 }
 
-// openPictured opens a page of ours, or has Resume Matcher analyse a resume.
+// openPictured opens a page of ours, or has Resume Matcher analyse a resume and shows its findings, what they took, and
+// the new balance.
 func (b *browser) openPictured(name string) {
 	b.t.Helper()
 	if name != "result" {
@@ -61,4 +66,7 @@ func (b *browser) openPictured(name string) {
 	b.open("/dashboard")
 	b.click("#example")
 	b.inShadow("what the analysis took", `output`, "−10 · ")
+	b.click("#resumes .rows button")
+	b.run("see the findings", chromedp.WaitVisible("#resumes .result li", chromedp.ByQuery),
+		chromedp.Evaluate(`document.querySelector("#resumes").scrollIntoView()`, nil))
 }
