@@ -20,6 +20,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/tracing"
 )
 
@@ -143,6 +144,18 @@ func Transaction(ctx context.Context, db *gorm.DB, fn func(tx models.Tx) error) 
 		}
 	}
 	return err
+}
+
+// Found returns the error of a query for one row, and says what was looked up; nil for none.
+// Errors: fault.NotFound when there is no such row.
+func Found(err error, format string, args ...any) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return fault.New(fault.NotFound, nil)
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
 }
 
 // Snapshot starts a read-only transaction that sees the database as of its first statement. The caller ends it with

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/auth"
@@ -191,13 +191,7 @@ func writeAudit(tx models.Tx, g Grant, posted ledger.Posted) error {
 func (s *Service) User(ctx context.Context, id int64) (models.User, error) {
 	var user models.User
 	err := s.DB.WithContext(ctx).Where("id = ?", id).Take(&user).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return user, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return user, fmt.Errorf("look up user: %w", err)
-	}
-	return user, nil
+	return user, postgres.Found(err, "look up user")
 }
 
 // UserByEmail returns the user who holds an e-mail address, whatever its spelling.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -188,13 +187,8 @@ func (s *Service) CloseFinding(ctx context.Context, id int64, d Decision) error 
 	return postgres.Confirmed(ctx, s.DB, func(tx models.Tx) error {
 		var f models.Finding
 		err := tx.Raw(`SELECT * FROM reconciliation_findings WHERE id = ? AND kind = 'review' FOR UPDATE`, id).Take(&f).Error
-		switch {
-		case errors.Is(err, gorm.ErrRecordNotFound):
-			return fault.New(fault.NotFound, nil)
-		case err != nil:
-			return fmt.Errorf("lock finding %d: %w", id, err)
-		case f.ClosedAt != nil:
-			return nil
+		if err != nil || f.ClosedAt != nil {
+			return postgres.Found(err, "lock finding %d", id)
 		}
 		if err := tx.Exec(`UPDATE reconciliation_findings SET closed_at = ? WHERE id = ?`, s.Purchase.Now(), id).
 			Error; err != nil {

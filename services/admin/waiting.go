@@ -3,12 +3,12 @@ package admin
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -80,11 +80,5 @@ func (s *Service) WaitingItem(ctx context.Context, kind models.WaitingKind, id s
 	}
 	err := s.DB.WithContext(ctx).Raw(waitingSQL+` SELECT * FROM waiting WHERE kind = @kind AND id = @id`,
 		sql.Named("causes", models.PaymentCauses()), sql.Named("kind", string(kind)), sql.Named("id", id)).Take(&w).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return w, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return w, fmt.Errorf("look up the review of %s %s: %w", kind, id, err)
-	}
-	return w, nil
+	return w, postgres.Found(err, "look up the review of %s %s", kind, id)
 }

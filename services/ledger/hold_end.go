@@ -2,13 +2,12 @@ package ledger
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -201,13 +200,7 @@ func find(tx models.Tx, userID int64, caller, id uuid.UUID) (models.Hold, bool, 
 	}
 	err := tx.Raw(`SELECT *, expires_at <= clock_timestamp() AS late FROM holds
 		WHERE id = ? AND user_id = ? AND api_key_id IS NOT DISTINCT FROM ?`, id, userID, nullable(caller)).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return row.Hold, false, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return row.Hold, false, fmt.Errorf("look up hold %s: %w", id, err)
-	}
-	return row.Hold, row.Late, nil
+	return row.Hold, row.Late, postgres.Found(err, "look up hold %s", id)
 }
 
 // closed returns the fault for a hold that has already ended.

@@ -11,13 +11,11 @@
 package ledger
 
 import (
-	"errors"
 	"fmt"
 	"unicode/utf8"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -70,11 +68,5 @@ func CheckKey(key string) error {
 func Lock(tx models.Tx, userID int64) (models.User, error) {
 	var user models.User
 	err := tx.Raw(`SELECT * FROM users WHERE id = ? FOR UPDATE`, userID).Take(&user).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return user, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return user, fmt.Errorf("lock user %d: %w", userID, err)
-	}
-	return user, nil
+	return user, postgres.Found(err, "lock user %d", userID)
 }

@@ -190,11 +190,8 @@ func (s *Service) change(ctx context.Context, id uuid.UUID, action models.Action
 	err := postgres.Transaction(ctx, s.db, func(tx models.Tx) error {
 		var e models.WebhookEndpoint
 		err := tx.Raw(`SELECT `+columns+` FROM webhook_endpoints e WHERE id = ? FOR UPDATE`, id).Take(&e).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return fault.New(fault.NotFound, nil)
-		}
 		if err != nil {
-			return fmt.Errorf("lock webhook endpoint %s: %w", id, err)
+			return postgres.Found(err, "lock webhook endpoint %s", id)
 		}
 		detail, err := fn(tx, e)
 		if err != nil {

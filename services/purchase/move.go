@@ -1,14 +1,13 @@
 package purchase
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -148,15 +147,10 @@ func lockPaid(tx models.Tx, id uuid.UUID) (models.Purchase, error) {
 	}
 	var p models.Purchase
 	err := tx.Raw(`SELECT * FROM purchases WHERE id = ? FOR UPDATE`, id).Take(&p).Error
-	switch {
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		return p, fault.New(fault.NotFound, nil)
-	case err != nil:
-		return p, fmt.Errorf("lock purchase %s: %w", id, err)
-	case p.PaymentIntentID != ref:
+	if err == nil && p.PaymentIntentID != ref {
 		return p, fault.Because(fault.Conflict, fault.MoveUnpaid)
 	}
-	return p, nil
+	return p, postgres.Found(err, "lock purchase %s", id)
 }
 
 // lockUsers locks users by ascending id and returns those that exist.

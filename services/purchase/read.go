@@ -2,13 +2,12 @@ package purchase
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -61,13 +60,7 @@ func (s *Service) RefundStatus(ctx context.Context, refundID string) (status str
 func (s *Service) find(ctx context.Context, where string, args ...any) (models.Purchase, error) {
 	var p models.Purchase
 	err := s.DB.WithContext(ctx).Where(where, args...).Take(&p).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return p, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return p, fmt.Errorf("look up purchase: %w", err)
-	}
-	return p, nil
+	return p, postgres.Found(err, "look up purchase")
 }
 
 // OfUser returns up to limit purchases of a user, newest first: those before one of them, or the newest for the zero

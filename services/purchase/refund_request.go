@@ -1,7 +1,6 @@
 package purchase
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -38,11 +38,8 @@ func RequestRefund(tx models.Tx, o RefundOrder, now time.Time,
 		return request, p, false, err
 	}
 	err = tx.Raw(`SELECT * FROM purchases WHERE id = ? FOR UPDATE`, o.PurchaseID).Take(&p).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return request, p, false, fault.New(fault.NotFound, nil)
-	}
 	if err != nil {
-		return request, p, false, fmt.Errorf("lock purchase %s: %w", o.PurchaseID, err)
+		return request, p, false, postgres.Found(err, "lock purchase %s", o.PurchaseID)
 	}
 	earlier, err := requestByKey(tx, o.PurchaseID, o.Key)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 )
@@ -86,13 +87,7 @@ func LockForDecision(tx models.Tx, id uuid.UUID) (*models.Purchase, error) {
 	read := func(suffix string) (*models.Purchase, error) {
 		var p models.Purchase
 		err := tx.Raw(`SELECT * FROM purchases WHERE id = ?`+suffix, id).Take(&p).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return nil, fault.New(fault.NotFound, nil)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("purchase %s of a decision: %w", id, err)
-		}
-		return &p, nil
+		return &p, postgres.Found(err, "purchase %s of a decision", id)
 	}
 	p, err := read("")
 	if err != nil {

@@ -3,14 +3,13 @@ package spend
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/ledger"
 )
@@ -101,13 +100,7 @@ func (s *Service) Find(ctx context.Context, caller uuid.UUID, id string) (models
 	err = s.DB.WithContext(ctx).
 		Raw(`SELECT *, CASE WHEN status = 'open' AND expires_at <= now() THEN 'expired' ELSE status END AS status
 		FROM holds WHERE id = ? AND api_key_id IS NOT DISTINCT FROM ?`, holdID, uuid.NullUUID{UUID: caller, Valid: caller != uuid.Nil}).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return row, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return row, fmt.Errorf("look up hold: %w", err)
-	}
-	return row, nil
+	return row, postgres.Found(err, "look up hold")
 }
 
 // Capture takes the credits of a hold, or fewer.

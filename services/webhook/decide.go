@@ -2,12 +2,10 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"gorm.io/gorm"
-
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 )
@@ -20,13 +18,7 @@ func LockForDecision(tx models.Tx, eventID string) (models.StripeEvent, error) {
 		return event, fault.New(fault.NotFound, nil)
 	}
 	err := tx.Raw(`SELECT * FROM stripe_events WHERE event_id = ? FOR UPDATE`, eventID).Take(&event).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return event, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return event, fmt.Errorf("lock event %s: %w", eventID, err)
-	}
-	return event, nil
+	return event, postgres.Found(err, "lock event %s", eventID)
 }
 
 // CloseDecided closes a locked event by an admin's decision. DecisionForeign also closes the waiting events of the same

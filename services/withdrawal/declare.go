@@ -262,11 +262,5 @@ func (s *Service) OfPurchase(ctx context.Context, purchaseID uuid.UUID) (*models
 func (s *Service) find(ctx context.Context, where string, args ...any) (models.Withdrawal, error) {
 	var w models.Withdrawal
 	err := s.DB.WithContext(ctx).Where(where, args...).Take(&w).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return w, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return w, fmt.Errorf("look up withdrawal: %w", err)
-	}
-	return w, nil
+	return w, postgres.Found(err, "look up withdrawal")
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -201,11 +200,5 @@ func (s *Service) closeOf(tx models.Tx, p models.Purchase, w models.Withdrawal, 
 func lock(tx models.Tx, id uuid.UUID) (models.Withdrawal, error) {
 	var w models.Withdrawal
 	err := tx.Raw(`SELECT * FROM withdrawals WHERE id = ? FOR UPDATE`, id).Take(&w).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return w, fault.New(fault.NotFound, nil)
-	}
-	if err != nil {
-		return w, fmt.Errorf("lock withdrawal %s: %w", id, err)
-	}
-	return w, nil
+	return w, postgres.Found(err, "lock withdrawal %s", id)
 }
