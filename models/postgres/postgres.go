@@ -158,6 +158,16 @@ func Found(err error, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
 }
 
+// InBatches repeats a statement until it changes fewer rows than a batch holds, and returns how many it changed in all.
+func InBatches(batch int64, statement func() *gorm.DB) (n int64, err error) {
+	for {
+		done := statement()
+		if n += done.RowsAffected; done.Error != nil || done.RowsAffected < batch {
+			return n, done.Error
+		}
+	}
+}
+
 // Snapshot starts a read-only transaction that sees the database as of its first statement. The caller ends it with
 // Rollback.
 func Snapshot(ctx context.Context, db *gorm.DB) (*gorm.DB, error) {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate/routes"
 )
@@ -72,14 +74,12 @@ func subjectHash(userID int64, subject string) []byte {
 
 // Sweep deletes passes that have expired, in batches, and returns how many. It skips passes that are locked.
 func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
-	for {
-		deleted := s.DB.WithContext(ctx).Exec(`DELETE FROM gate_passes WHERE hold_id = ANY (ARRAY(
+	swept, err = postgres.InBatches(sweepBatch, func() *gorm.DB {
+		return s.DB.WithContext(ctx).Exec(`DELETE FROM gate_passes WHERE hold_id = ANY (ARRAY(
 			SELECT hold_id FROM gate_passes WHERE expires_at <= now() LIMIT ? FOR UPDATE SKIP LOCKED))`, sweepBatch)
-		if deleted.Error != nil {
-			return swept, fmt.Errorf("sweep passes: %w", deleted.Error)
-		}
-		if swept += deleted.RowsAffected; deleted.RowsAffected < sweepBatch {
-			return swept, nil
-		}
+	})
+	if err != nil {
+		return swept, fmt.Errorf("sweep passes: %w", err)
 	}
+	return swept, nil
 }

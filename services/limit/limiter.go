@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm"
 
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/fault"
 )
 
@@ -23,7 +24,6 @@ const (
 	maxAnonymousQueries = 10_000 // a minute and process, and so the rows that they insert
 	queryTimeout        = 5 * time.Second
 	sweepBatch          = 1000 // rows
-	sweepBatches        = 100  // per Sweep
 )
 
 // Limiter counts what senders do. Use one per process: it keeps the leased part of each limit in memory.
@@ -114,15 +114,12 @@ func Exceeded(wait time.Duration) error {
 // Sweep deletes the rows of windows that have ended, in batches, and returns how many. It skips rows that another
 // replica is deleting.
 func (l *Limiter) Sweep(ctx context.Context) (n int64, err error) {
-	for range sweepBatches {
-		deleted := l.db.WithContext(ctx).Exec(`DELETE FROM rate_windows WHERE ctid = ANY (ARRAY(
+	n, err = postgres.InBatches(sweepBatch, func() *gorm.DB {
+		return l.db.WithContext(ctx).Exec(`DELETE FROM rate_windows WHERE ctid = ANY (ARRAY(
 			SELECT ctid FROM rate_windows WHERE ends_at < now() - interval '1 minute' LIMIT ? FOR UPDATE SKIP LOCKED))`, sweepBatch)
-		if deleted.Error != nil {
-			return n, fmt.Errorf("sweep limits: %w", deleted.Error)
-		}
-		if n += deleted.RowsAffected; deleted.RowsAffected < sweepBatch {
-			break
-		}
+	})
+	if err != nil {
+		return n, fmt.Errorf("sweep limits: %w", err)
 	}
 	return n, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
@@ -59,16 +60,13 @@ func (s *Service) ReplayFailed(ctx context.Context, endpoint uuid.UUID, since ti
 // Sweep deletes deliveries older than deliveryRetention, and secrets that have expired.
 func (s *Service) Sweep(ctx context.Context) (n int64, err error) {
 	const atOnce = 1000
-	for {
-		swept := s.db.WithContext(ctx).Exec(`WITH expired AS (DELETE FROM webhook_secrets WHERE expires_at <= now())
+	n, err = postgres.InBatches(atOnce, func() *gorm.DB {
+		return s.db.WithContext(ctx).Exec(`WITH expired AS (DELETE FROM webhook_secrets WHERE expires_at <= now())
 			DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries ORDER BY id LIMIT ?)
 				AND created_at < now() - interval '`+deliveryRetention+`'`, atOnce)
-		n += swept.RowsAffected
-		if swept.Error != nil {
-			return n, fmt.Errorf("sweep webhook deliveries: %w", swept.Error)
-		}
-		if swept.RowsAffected < atOnce {
-			return n, nil
-		}
+	})
+	if err != nil {
+		return n, fmt.Errorf("sweep webhook deliveries: %w", err)
 	}
+	return n, nil
 }

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 )
@@ -138,14 +139,14 @@ func (s *Service) Sweep(ctx context.Context) (int64, error) {
 		return db.Exec(`UPDATE withdrawals SET sender = '' WHERE id IN (
 			SELECT id FROM withdrawals WHERE sender <> '' AND received_at <= ? LIMIT ?)`, s.Now().Add(-time.Hour), sweepBatch)
 	}
-	if _, err := inBatches(clearSenders); err != nil {
+	if _, err := postgres.InBatches(sweepBatch, clearSenders); err != nil {
 		return 0, fmt.Errorf("clear senders of withdrawals: %w", err)
 	}
 	purge := func() *gorm.DB {
 		return db.Exec(`DELETE FROM withdrawals WHERE id IN (
 			SELECT id FROM withdrawals WHERE priority = 2 ORDER BY received_at DESC, id DESC OFFSET ? LIMIT ?)`, maxFlood, sweepBatch)
 	}
-	deleted, err := inBatches(purge)
+	deleted, err := postgres.InBatches(sweepBatch, purge)
 	if err != nil {
 		return deleted, fmt.Errorf("delete withdrawals of floods: %w", err)
 	}
@@ -153,17 +154,4 @@ func (s *Service) Sweep(ctx context.Context) (int64, error) {
 		s.Log.WarnContext(ctx, "withdrawals of a flood deleted", "rows", deleted)
 	}
 	return deleted, nil
-}
-
-// inBatches repeats a statement until it changes fewer rows than a batch holds.
-func inBatches(statement func() *gorm.DB) (n int64, err error) {
-	for {
-		done := statement()
-		if done.Error != nil {
-			return n, done.Error
-		}
-		if n += done.RowsAffected; done.RowsAffected < sweepBatch {
-			return n, nil
-		}
-	}
 }
