@@ -82,8 +82,3 @@ func (h *Handler) providerLabel(name string) string {
 	}
 	return name
 }
-
-// redirectToAccount redirects to the account page with a message.
-func (h *Handler) redirectToAccount(c *fiber.Ctx, locale, flash string) error {
-	return h.redirectWithFlash(c, "/"+locale+"/account", flash)
-}

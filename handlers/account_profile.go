@@ -15,10 +15,7 @@ func (h *Handler) saveProfile(c *fiber.Ctx) error {
 	if errors, status := h.formErrors(c, err, fault.Invalid); errors != nil {
 		return h.renderAccount(c, status, pages.AccountData{Name: name, Language: locale, Errors: errors})
 	}
-	if err != nil {
-		return err
-	}
-	return h.redirectToAccount(c, locale, "profile_saved")
+	return h.redirectAfter(c, "/"+locale+"/account", err, "profile_saved")
 }
 
 // saveLetters is POST /{locale}/account/letters: which of the optional letters the user wants.
@@ -31,5 +28,5 @@ func (h *Handler) saveLetters(c *fiber.Ctx) error {
 			return err
 		}
 	}
-	return h.redirectToAccount(c, pageLocale(c), "letters_saved")
+	return h.redirectWithFlash(c, localPath(c, "/account"), "letters_saved")
 }

@@ -6,10 +6,8 @@ import (
 
 // endSession is POST /{locale}/account/sessions/{id}/end.
 func (h *Handler) endSession(c *fiber.Ctx) error {
-	if err := h.Sessions.rows.End(c.UserContext(), currentUserID(c), c.Params("id")); err != nil {
-		return err
-	}
-	return h.redirectToAccount(c, pageLocale(c), "session_ended")
+	err := h.Sessions.rows.End(c.UserContext(), currentUserID(c), c.Params("id"))
+	return h.redirectAfter(c, localPath(c, "/account"), err, "session_ended")
 }
 
 // signOutEverywhere is POST /{locale}/account/sessions/end: it ends every session of the user, including this one.

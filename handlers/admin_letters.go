@@ -60,26 +60,18 @@ func (h *Handler) saveLetterSettings(c *fiber.Ctx) error {
 		form.Standard, form.Errors = known.Standard, errors
 		return h.renderUnsent(c, status, form)
 	}
-	if err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/letters"), "letter_settings_saved")
+	return h.redirectAfter(c, localPath(c, "/admin/letters"), err, "letter_settings_saved")
 }
 
 // retryLetters is POST /{locale}/admin/letters/retry: all that failed.
 func (h *Handler) retryLetters(c *fiber.Ctx) error {
-	if _, err := h.Mail.RetryFailed(c.UserContext()); err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/letters"), "letters_retried")
+	_, err := h.Mail.RetryFailed(c.UserContext())
+	return h.redirectAfter(c, localPath(c, "/admin/letters"), err, "letters_retried")
 }
 
 // changeLetter is POST /{locale}/admin/letters/{id}/retry and /close.
 func (h *Handler) changeLetter(change func(ctx context.Context, id string) error, flash string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if err := change(c.UserContext(), c.Params("id")); err != nil {
-			return err
-		}
-		return h.redirectWithFlash(c, localPath(c, "/admin/letters"), flash)
+		return h.redirectAfter(c, localPath(c, "/admin/letters"), change(c.UserContext(), c.Params("id")), flash)
 	}
 }

@@ -6,9 +6,6 @@ import "github.com/gofiber/fiber/v2"
 // delivered.
 func (h *Handler) checkPurchase(c *fiber.Ctx) error {
 	outcome, entries, err := h.Purchase.Refresh(c.UserContext(), c.Params("id"))
-	if err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/purchases/"+c.Params("id")),
+	return h.redirectAfter(c, localPath(c, "/admin/purchases/"+c.Params("id")), err,
 		numberedFlash("check_"+string(outcome), int64(entries)))
 }

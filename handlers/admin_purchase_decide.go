@@ -45,10 +45,7 @@ func (h *Handler) decidePurchase(kind models.DecisionKind) fiber.Handler {
 			form.Errors = errors
 			return h.renderAdminPurchase(c, status, purchaseForms{decision: form})
 		}
-		if err != nil {
-			return err
-		}
-		return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), "decided_"+string(kind))
+		return h.redirectAfter(c, adminPurchasePath(c, p.ID), err, "decided_"+string(kind))
 	}
 }
 

@@ -31,8 +31,5 @@ func (h *Handler) movePurchase(c *fiber.Ctx) error {
 		form.Errors = errors
 		return h.renderAdminPurchase(c, status, purchaseForms{move: form})
 	}
-	if err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, adminPurchasePath(c, p.ID), "purchase_moved")
+	return h.redirectAfter(c, adminPurchasePath(c, p.ID), err, "purchase_moved")
 }

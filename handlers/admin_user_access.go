@@ -35,10 +35,7 @@ func (h *Handler) changeAccess(action pages.AccessAction) fiber.Handler {
 			form.Errors = errors
 			return h.renderAdminUser(c, status, userForms{grant: pages.GrantForm{Direction: pages.DirectionGrant}, access: form})
 		}
-		if err != nil {
-			return err
-		}
-		return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), "access_"+string(action))
+		return h.redirectAfter(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), err, "access_"+string(action))
 	}
 }
 

@@ -52,10 +52,7 @@ func (h *Handler) grantCredits(c *fiber.Ctx) error {
 		form.Errors = errors
 		return h.renderAdminUser(c, status, userForms{grant: form})
 	}
-	if err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)),
+	return h.redirectAfter(c, fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), pathID(c)), err,
 		numberedFlash(flash, max(int64(posted.DeltaCredits), -int64(posted.DeltaCredits)), int64(posted.BalanceAfter)))
 }
 

@@ -48,17 +48,12 @@ func (h *Handler) decideItem(item models.WaitingKind, kind models.DecisionKind) 
 			form.Errors = errors
 			return h.renderWaitingItem(c, status, item, form)
 		}
-		if err != nil {
-			return err
-		}
-		return h.redirectWithFlash(c, localPath(c, "/admin"), "decided_"+string(kind))
+		return h.redirectAfter(c, localPath(c, "/admin"), err, "decided_"+string(kind))
 	}
 }
 
 // retryResumes is POST /{locale}/admin/resumes/{id}/retry: Resume Matcher is asked again within seconds.
 func (h *Handler) retryResumes(c *fiber.Ctx) error {
-	if err := h.Admin.RetryResumes(c.UserContext(), pathID(c)); err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin"), "resumes_retried")
+	err := h.Admin.RetryResumes(c.UserContext(), pathID(c))
+	return h.redirectAfter(c, localPath(c, "/admin"), err, "resumes_retried")
 }

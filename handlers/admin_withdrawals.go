@@ -66,10 +66,8 @@ func withdrawalCursor(text string) (after withdrawal.Cursor, err error) {
 
 // closeWithdrawal is POST /{locale}/admin/withdrawals/{id}/close.
 func (h *Handler) closeWithdrawal(c *fiber.Ctx) error {
-	if err := h.Withdrawal.Close(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c)); err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/withdrawals"), "withdrawal_closed")
+	err := h.Withdrawal.Close(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c))
+	return h.redirectAfter(c, localPath(c, "/admin/withdrawals"), err, "withdrawal_closed")
 }
 
 // refundWithdrawal is POST /{locale}/admin/withdrawals/{id}/refund: it shows what the declaration entitles to and, once
@@ -89,8 +87,6 @@ func (h *Handler) refundWithdrawal(c *fiber.Ctx) error {
 
 // reopenWithdrawal is POST /{locale}/admin/withdrawals/{id}/reopen: it undoes the closing.
 func (h *Handler) reopenWithdrawal(c *fiber.Ctx) error {
-	if err := h.Withdrawal.Reopen(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c)); err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/withdrawals"), "withdrawal_reopened")
+	err := h.Withdrawal.Reopen(c.UserContext(), c.Params("id"), currentUserID(c), requestID(c))
+	return h.redirectAfter(c, localPath(c, "/admin/withdrawals"), err, "withdrawal_reopened")
 }
