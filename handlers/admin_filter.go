@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -75,21 +73,11 @@ func (f *adminFilter) day(field string) (string, time.Time) {
 
 // text reads a search text. After an error it returns the text without control characters, cut to maxObject.
 func (f *adminFilter) text(field string) string {
-	typed := strings.TrimSpace(strings.ToValidUTF8(f.c.Query(field), "\uFFFD"))
-	if utf8.RuneCountInString(typed) <= maxObject && !strings.ContainsFunc(typed, unicode.IsControl) {
-		return typed
+	text, fits := searchText(strings.TrimSpace(queryValue(f.c, field)), maxObject)
+	if !fits {
+		f.refuse(field, fault.SearchInvalid)
 	}
-	f.refuse(field, fault.SearchInvalid)
-	typed = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, typed)
-	if runes := []rune(typed); len(runes) > maxObject {
-		typed = string(runes[:maxObject])
-	}
-	return typed
+	return text
 }
 
 // choice reads an optional value out of offered.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/services/apikey"
 	"github.com/resume-matcher/credits/services/fault"
@@ -75,12 +74,10 @@ func (h *Handler) tryKey(key string, userID int64) string {
 
 // revokeKey is POST /{locale}/admin/keys/{id}/revoke.
 func (h *Handler) revokeKey(c *fiber.Ctx) error {
-	id, err := uuid.Parse(c.Params("id"))
+	id, err := pathUUID(c)
 	if err != nil {
-		return fault.New(fault.NotFound, nil)
-	}
-	if err := h.Keys.Revoke(c.UserContext(), id, currentUserID(c), requestID(c)); err != nil {
 		return err
 	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/keys"), "key_revoked")
+	err = h.Keys.Revoke(c.UserContext(), id, currentUserID(c), requestID(c))
+	return h.redirectAfter(c, localPath(c, "/admin/keys"), err, "key_revoked")
 }

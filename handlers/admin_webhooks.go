@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/fault"
@@ -76,18 +75,9 @@ func (h *Handler) addWebhook(c *fiber.Ctx) error {
 		pages.AdminWebhooksData{Made: &endpoint, Secret: secret, Form: newWebhookForm()})
 }
 
-// endpointID returns the endpoint in the path.
-func endpointID(c *fiber.Ctx) (uuid.UUID, error) {
-	id, err := uuid.Parse(c.Params("id"))
-	if err != nil {
-		return uuid.Nil, fault.New(fault.NotFound, nil)
-	}
-	return id, nil
-}
-
 // rotateWebhook is POST /{locale}/admin/webhooks/{id}/rotate. It answers as addWebhook does.
 func (h *Handler) rotateWebhook(c *fiber.Ctx) error {
-	id, err := endpointID(c)
+	id, err := pathUUID(c)
 	if err != nil {
 		return err
 	}
@@ -106,7 +96,7 @@ func (h *Handler) rotateWebhook(c *fiber.Ctx) error {
 // changeWebhook is POST /{locale}/admin/webhooks/{id}/{disable, enable, remove or test}.
 func (h *Handler) changeWebhook(action string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		id, err := endpointID(c)
+		id, err := pathUUID(c)
 		if err != nil {
 			return err
 		}
@@ -118,16 +108,13 @@ func (h *Handler) changeWebhook(action string) fiber.Handler {
 		case "test":
 			err = h.Outbound.Test(c.UserContext(), id)
 		}
-		if err != nil {
-			return err
-		}
-		return h.redirectWithFlash(c, localPath(c, "/admin/webhooks"), "webhook_"+action)
+		return h.redirectAfter(c, localPath(c, "/admin/webhooks"), err, "webhook_"+action)
 	}
 }
 
 // replayWebhooks is POST /{locale}/admin/webhooks/{id}/replay: all failed deliveries of the last hours.
 func (h *Handler) replayWebhooks(c *fiber.Ctx) error {
-	id, err := endpointID(c)
+	id, err := pathUUID(c)
 	if err != nil {
 		return err
 	}
@@ -136,16 +123,12 @@ func (h *Handler) replayWebhooks(c *fiber.Ctx) error {
 		return fault.Field("hours", fault.ChoiceUnknown)
 	}
 	since := time.Now().Add(-time.Duration(hours) * time.Hour)
-	if _, err := h.Outbound.ReplayFailed(c.UserContext(), id, since); err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/webhooks"), "webhook_replay")
+	_, err = h.Outbound.ReplayFailed(c.UserContext(), id, since)
+	return h.redirectAfter(c, localPath(c, "/admin/webhooks"), err, "webhook_replay")
 }
 
 // replayWebhook is POST /{locale}/admin/webhooks/deliveries/{id}/replay.
 func (h *Handler) replayWebhook(c *fiber.Ctx) error {
-	if err := h.Outbound.Replay(c.UserContext(), parseDigits(c.Params("id"))); err != nil {
-		return err
-	}
-	return h.redirectWithFlash(c, localPath(c, "/admin/webhooks"), "webhook_replay")
+	err := h.Outbound.Replay(c.UserContext(), parseDigits(c.Params("id")))
+	return h.redirectAfter(c, localPath(c, "/admin/webhooks"), err, "webhook_replay")
 }

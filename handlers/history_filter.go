@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -90,17 +88,9 @@ func monthOf(t time.Time, later int) time.Time {
 
 // parseText searches the text, also among the localized names of the kinds.
 func (a *historyQuery) parseText() error {
-	text := a.shown.Text
-	if utf8.RuneCountInString(text) > maxSearch || strings.ContainsFunc(text, unicode.IsControl) {
-		a.shown.Text = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
-				return -1
-			}
-			return r
-		}, text)
-		if runes := []rune(a.shown.Text); len(runes) > maxSearch {
-			a.shown.Text = string(runes[:maxSearch])
-		}
+	text, fits := searchText(a.shown.Text, maxSearch)
+	a.shown.Text = text
+	if !fits {
 		return fault.Field("q", fault.SearchInvalid)
 	}
 	a.filter.Text = text

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/services/fault"
 )
@@ -17,6 +20,30 @@ func pathID(c *fiber.Ctx) int64 {
 		return 0
 	}
 	return id
+}
+
+// pathUUID returns the id in the path.
+// Errors: fault.NotFound for anything but a UUID.
+func pathUUID(c *fiber.Ctx) (uuid.UUID, error) {
+	id, err := uuid.Parse(c.Params("id"))
+	if err != nil {
+		return uuid.Nil, fault.New(fault.NotFound, nil)
+	}
+	return id, nil
+}
+
+// searchText returns a typed text without control characters, cut to most characters; fits is false if that changed it.
+func searchText(typed string, most int) (text string, fits bool) {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, typed)
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most])
+	}
+	return text, text == typed
 }
 
 // parseDigits parses plain digits; it returns -1, which no range allows, for anything else.
