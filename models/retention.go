@@ -7,6 +7,3 @@ const KeepUntil = `make_date(extract(year FROM now() AT TIME ZONE 'UTC')::int + 
 
 // KeepSince is SQL for the moment since which records are still retained. It follows KeepUntil.
 const KeepSince = `make_timestamptz(extract(year FROM now() AT TIME ZONE 'UTC')::int - 8, 1, 1, 0, 0, 0, 'UTC')`
-
-// KeepYears is the retention in years, for texts.
-const KeepYears = 8

@@ -41,12 +41,6 @@ var (
 	DeniedLine = Rule{Name: "denied_line", Count: 10, Window: time.Minute}
 )
 
-// Rules lists every rule.
-func Rules() []Rule {
-	return []Rule{SignIn, SignInReturn, WrongKey, Checkout, Refund, Receipt, Poll, Spend, Account, Export, HistoryFile,
-		AdminWrite, Reconcile, DeniedLine}
-}
-
 // Sender is whose actions a rule counts: a signed-in user or, for anonymous requests, an address.
 type Sender struct {
 	name      string

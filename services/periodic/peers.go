@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"gorm.io/gorm"
 )
 
 // Listen calls ready when it begins to listen for the servers that share the database, and received for each of their
@@ -30,16 +28,6 @@ type peers struct {
 // and a server that receives nothing asks the database every two seconds.
 func (p *peers) receiving() bool { return p.listening.Load() && !p.pending.Load() }
 
-// Wake tells every server that there may be work. Programs beside the servers call it after they have stored some.
-func Wake(ctx context.Context, db *gorm.DB) error { return notify(ctx, db, "") }
-
-func notify(ctx context.Context, db *gorm.DB, payload string) error {
-	if err := db.WithContext(ctx).Exec(`SELECT pg_notify(?, ?)`, Channel, payload).Error; err != nil {
-		return fmt.Errorf("wake the other servers: %w", err)
-	}
-	return nil
-}
-
 // notify wakes the other servers if this one has used the database since its last notification, or has not received
 // that one.
 func (s *Schedule) notify(ctx context.Context) error {
@@ -52,7 +40,10 @@ func (s *Schedule) notify(ctx context.Context) error {
 	}
 	p.pending.Store(true)
 	s.mark(&p.notified)
-	return notify(ctx, s.DB, s.id)
+	if err := s.DB.WithContext(ctx).Exec(`SELECT pg_notify(?, ?)`, Channel, s.id).Error; err != nil {
+		return fmt.Errorf("wake the other servers: %w", err)
+	}
+	return nil
 }
 
 // unannounced reports whether this server has used the database since its last notification.

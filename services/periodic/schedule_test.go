@@ -134,7 +134,8 @@ func TestServersWakeEachOther(t *testing.T) {
 	dbtest.Eventually(t, "the server sleeps", sleeper.Asleep)
 	before := done.Load()
 	aside := open(t, address) // a program beside the servers
-	if err := errors.Join(aside.Exec(`INSERT INTO work VALUES (now())`).Error, periodic.Wake(t.Context(), aside)); err != nil {
+	if err := errors.Join(aside.Exec(`INSERT INTO work VALUES (now())`).Error,
+		aside.Exec(`SELECT pg_notify(?, '')`, periodic.Channel).Error); err != nil {
 		t.Fatal(err)
 	}
 	dbtest.Eventually(t, "a program's work is done", func() bool { return done.Load() > before })

@@ -68,7 +68,7 @@ func TestDeletionLeavesNoPersonalData(t *testing.T) {
 	f.wantBalance(0)
 	var user models.User
 	f.must(f.DB.Take(&user, "id = ?", f.user).Error)
-	want := time.Date(time.Now().UTC().Year()+models.KeepYears, 12, 31, 0, 0, 0, 0, time.UTC)
+	want := time.Date(time.Now().UTC().Year()+8, 12, 31, 0, 0, 0, 0, time.UTC)
 	if user.DeletedAt == nil || user.DeleteAfter == nil || !user.DeleteAfter.Equal(want) {
 		t.Errorf("deleted at %v, retained until %v, want %v", user.DeletedAt, user.DeleteAfter, want)
 	}
