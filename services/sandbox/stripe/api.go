@@ -33,13 +33,13 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"POST /v1/products", productParams.with(newProductParams), s.createProduct},
 		{"GET /v1/products/{id}", nil, retrieve(kindProduct)},
-		{"POST /v1/products/{id}", productParams, s.updateProduct},
-		{"DELETE /v1/products/{id}", nil, s.deleteProduct},
+		{"POST /v1/products/{id}", productParams, on(update[*product])},
+		{"DELETE /v1/products/{id}", nil, on(deleteProduct)},
 
 		{"POST /v1/prices", priceParams.with(newPriceParams), s.createPrice},
 		{"GET /v1/prices", prices.params(), prices.serve},
 		{"GET /v1/prices/{id}", nil, retrieve(kindPrice)},
-		{"POST /v1/prices/{id}", priceParams, s.updatePrice},
+		{"POST /v1/prices/{id}", priceParams, on(update[*price])},
 
 		{"POST /v1/customers", customerParams, s.createCustomer},
 		{"GET /v1/customers", customers.params(), customers.serve},
@@ -50,8 +50,8 @@ func (s *Server) endpoints() []endpoint {
 		{"POST /v1/checkout/sessions", sessionParams, s.createSession},
 		{"GET /v1/checkout/sessions", sessions.params(), sessions.serve},
 		{"GET /v1/checkout/sessions/{id}", nil, retrieve(kindSession)},
-		{"GET /v1/checkout/sessions/{id}/line_items", pageParams, s.listLineItems},
-		{"POST /v1/checkout/sessions/{id}/expire", nil, s.expireSession},
+		{"GET /v1/checkout/sessions/{id}/line_items", pageParams, on(listLineItems)},
+		{"POST /v1/checkout/sessions/{id}/expire", nil, on(expireSession)},
 
 		{"GET /v1/payment_intents", intents.params(), intents.serve},
 		{"GET /v1/payment_intents/{id}", nil, retrieve(kindIntent)},
@@ -64,7 +64,7 @@ func (s *Server) endpoints() []endpoint {
 		{"POST /v1/refunds", refundParams, s.createRefund},
 		{"GET /v1/refunds", refundList.params(), refundList.serve},
 		{"GET /v1/refunds/{id}", nil, retrieve(kindRefund)},
-		{"POST /v1/refunds/{id}", refundUpdateParams, s.updateRefund},
+		{"POST /v1/refunds/{id}", refundUpdateParams, on(updateRefund)},
 
 		{"GET /v1/disputes", disputes.params(), disputes.serve},
 		{"GET /v1/disputes/{id}", nil, retrieve(kindDispute)},
@@ -75,8 +75,8 @@ func (s *Server) endpoints() []endpoint {
 		{"POST /v1/webhook_endpoints", endpointParams.with(newEndpointParams), s.createEndpoint},
 		{"GET /v1/webhook_endpoints", endpointPage, endpointList.serve},
 		{"GET /v1/webhook_endpoints/{id}", nil, retrieve(kindEndpoint)},
-		{"POST /v1/webhook_endpoints/{id}", endpointParams.with(schema{"disabled": boolean}), s.updateEndpoint},
-		{"DELETE /v1/webhook_endpoints/{id}", nil, s.deleteEndpoint},
+		{"POST /v1/webhook_endpoints/{id}", endpointParams.with(schema{"disabled": boolean}), on(update[*webhookEndpoint])},
+		{"DELETE /v1/webhook_endpoints/{id}", nil, on(deleteEndpoint)},
 	}
 }
 
@@ -85,6 +85,29 @@ func retrieve(kind string) func(context.Context, *txn, *call) (any, error) {
 	return func(ctx context.Context, t *txn, c *call) (any, error) {
 		return t.wire(ctx, kind, c.id, pathParam[kind])
 	}
+}
+
+// on serves the object that the path names.
+func on[T any, P interface {
+	*T
+	record
+}](serve func(context.Context, *txn, P, form) (any, error)) func(context.Context, *txn, *call) (any, error) {
+	return func(ctx context.Context, t *txn, c *call) (any, error) {
+		o := P(new(T))
+		kind, _ := o.ref()
+		if err := t.get(ctx, c.id, pathParam[kind], o); err != nil {
+			return nil, err
+		}
+		return serve(ctx, t, o, c.form)
+	}
+}
+
+// update changes an object as the form says.
+func update[P interface {
+	record
+	change(ctx context.Context, t *txn, f form) error
+}](ctx context.Context, t *txn, o P, f form) (any, error) {
+	return o, o.change(ctx, t, f)
 }
 
 // handle serves one endpoint, or an unknown address if e is nil.
@@ -131,16 +154,16 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, e *endpoint, by
 	if err != nil {
 		return nil, err
 	}
-	return s.run(r, e, params, by)
+	return s.run(r, e, e.params.with(schema{"expand[]": anything}), params, by)
 }
 
 // run checks the parameters and runs the endpoint.
-func (s *Server) run(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
+func (s *Server) run(r *http.Request, e *endpoint, allowed schema, params url.Values, by caller) (*answer, error) {
 	f, err := parseForm(params)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = allowed.check(f)
 	}
-	if err := e.params.with(schema{"expand[]": anything}).check(f); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	c := &call{id: r.PathValue("id"), form: f}

@@ -49,14 +49,6 @@ func (s *Server) createProduct(ctx context.Context, t *txn, c *call) (any, error
 	return p, p.change(ctx, t, c.form)
 }
 
-func (s *Server) updateProduct(ctx context.Context, t *txn, c *call) (any, error) {
-	var p product
-	if err := t.get(ctx, c.id, pathParam[kindProduct], &p); err != nil {
-		return nil, err
-	}
-	return &p, p.change(ctx, t, c.form)
-}
-
 // change applies the form and stores the product.
 func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
 	if p.Metadata, err = f.metadata("metadata", p.Metadata); err != nil {
@@ -74,11 +66,7 @@ func (p *product) change(ctx context.Context, t *txn, f form) (err error) {
 }
 
 // deleteProduct deletes a product without prices.
-func (s *Server) deleteProduct(ctx context.Context, t *txn, c *call) (any, error) {
-	var p product
-	if err := t.get(ctx, c.id, pathParam[kindProduct], &p); err != nil {
-		return nil, err
-	}
+func deleteProduct(ctx context.Context, t *txn, p *product, _ form) (any, error) {
 	var priced bool
 	err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM stripe_sandbox.objects
 		WHERE kind = $1 AND data ->> 'product' = $2)`, kindPrice, p.ID).Scan(&priced)
@@ -91,7 +79,7 @@ func (s *Server) deleteProduct(ctx context.Context, t *txn, c *call) (any, error
 	if _, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.objects WHERE id = $1`, p.ID); err != nil {
 		return nil, fmt.Errorf("delete product: %w", err)
 	}
-	if err := t.emit(ctx, "product.deleted", &p, nil); err != nil {
+	if err := t.emit(ctx, "product.deleted", p, nil); err != nil {
 		return nil, err
 	}
 	return &tombstone{ID: p.ID, Object: kindProduct, Deleted: true}, nil
@@ -117,14 +105,6 @@ func (s *Server) createPrice(ctx context.Context, t *txn, c *call) (any, error) 
 		return nil, err
 	}
 	return p, p.change(ctx, t, c.form)
-}
-
-func (s *Server) updatePrice(ctx context.Context, t *txn, c *call) (any, error) {
-	var p price
-	if err := t.get(ctx, c.id, pathParam[kindPrice], &p); err != nil {
-		return nil, err
-	}
-	return &p, p.change(ctx, t, c.form)
 }
 
 // change applies the form and stores the price.

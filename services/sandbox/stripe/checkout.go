@@ -122,16 +122,12 @@ func (s *Server) refuseClosed(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// openCheckout reads the session in the path and its lines. If it returns nil it has answered the request.
+// openCheckout reads the session in the path and its lines. If it returns false it has answered the request.
 func (s *Server) openCheckout(w http.ResponseWriter, r *http.Request) (*session, []item, bool) {
 	var cs session
 	var back backstage
 	var items []item
-	id := r.PathValue("id")
-	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
-		if !storable(id) {
-			return missing(kindSession, "", pathParam[kindSession])
-		}
+	ok := s.shown(w, r, kindSession, func(ctx context.Context, t *txn, id string) error {
 		if err := t.get(ctx, id, pathParam[kindSession], &cs); err != nil {
 			return err
 		}
@@ -146,11 +142,7 @@ func (s *Server) openCheckout(w http.ResponseWriter, r *http.Request) (*session,
 		}
 		return nil
 	})
-	if err != nil {
-		s.showError(w, r, err, nil)
-		return nil, nil, false
-	}
-	return &cs, items, true
+	return &cs, items, ok
 }
 
 // load decodes a line and reads its product's description.
@@ -167,6 +159,22 @@ func (i *item) load(ctx context.Context, t *txn, raw json.RawMessage) error {
 		i.about = *of.Description
 	}
 	return nil
+}
+
+// shown reads what the path names. If it returns false it has answered the request.
+func (s *Server) shown(w http.ResponseWriter, r *http.Request, kind string,
+	read func(ctx context.Context, t *txn, id string) error) bool {
+	id := r.PathValue("id")
+	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
+		if !storable(id) {
+			return missing(kind, "", pathParam[kind])
+		}
+		return read(ctx, t, id)
+	})
+	if err != nil {
+		s.showError(w, r, err, nil)
+	}
+	return err == nil
 }
 
 // showError answers with an error page.

@@ -13,23 +13,23 @@ import (
 // does not allow is refused with 409.
 func (s *Server) controls() []endpoint {
 	return []endpoint{
-		{"POST /control/sessions/{id}/pay", payParams, s.payByControl},
-		{"POST /control/sessions/{id}/expire", nil, s.expireByControl},
+		{"POST /control/sessions/{id}/pay", payParams, on(s.payByControl)},
+		{"POST /control/sessions/{id}/expire", nil, on(expireByControl)},
 
 		{"POST /control/payments/{id}/succeed", nil, s.settleDebit},
 		{"POST /control/payments/{id}/fail", nil, s.failDebit},
 		{"POST /control/payments/{id}/refund", controlRefundParams, s.refundByControl},
 		{"POST /control/payments/{id}/dispute", newDisputeParams, s.openDispute},
 
-		{"POST /control/refunds/{id}/succeed", nil, s.moveRefund(refundSucceeded)},
-		{"POST /control/refunds/{id}/fail", nil, s.moveRefund(refundFailed)},
-		{"POST /control/refunds/{id}/cancel", nil, s.moveRefund(refundCanceled)},
+		{"POST /control/refunds/{id}/succeed", nil, on(moveRefund(refundSucceeded))},
+		{"POST /control/refunds/{id}/fail", nil, on(moveRefund(refundFailed))},
+		{"POST /control/refunds/{id}/cancel", nil, on(moveRefund(refundCanceled))},
 
-		{"POST /control/disputes/{id}/escalate", nil, s.escalateDispute},
-		{"POST /control/disputes/{id}/review", nil, s.reviewDispute},
-		{"POST /control/disputes/{id}/win", nil, s.winDispute},
-		{"POST /control/disputes/{id}/lose", nil, s.loseDispute},
-		{"POST /control/disputes/{id}/close", nil, s.closeInquiry},
+		{"POST /control/disputes/{id}/escalate", nil, on(escalateDispute)},
+		{"POST /control/disputes/{id}/review", nil, on(reviewDispute)},
+		{"POST /control/disputes/{id}/win", nil, on(winDispute)},
+		{"POST /control/disputes/{id}/lose", nil, on(closeDispute(disputeLost))},
+		{"POST /control/disputes/{id}/close", nil, on(closeDispute(disputeWarningClosed))},
 
 		{"POST /control/customers/{id}/delete", nil, s.deleteCustomer},
 
@@ -56,7 +56,7 @@ func (s *Server) serveControl(e *endpoint) http.HandlerFunc {
 		params.Del("back")
 		var a *answer
 		if err == nil {
-			a, err = s.command(r, e, params, by)
+			a, err = s.run(r, e, e.params, params, by)
 		}
 		if err != nil {
 			a = s.failure(err, by)
@@ -69,25 +69,6 @@ func (s *Server) serveControl(e *endpoint) http.HandlerFunc {
 		}
 		http.Redirect(w, r, resultURL(back, e.pattern, a), http.StatusSeeOther)
 	}
-}
-
-// command checks the parameters and runs the action.
-func (s *Server) command(r *http.Request, e *endpoint, params url.Values, by caller) (*answer, error) {
-	f, err := parseForm(params)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.params.check(f); err != nil {
-		return nil, err
-	}
-	c := &call{id: r.PathValue("id"), form: f}
-	if !storable(c.id) {
-		return nil, invalid("", "id", "Invalid id: %q", c.id)
-	}
-	if r.Method == http.MethodGet {
-		return s.answerRead(r.Context(), e, c)
-	}
-	return s.answerWrite(r.Context(), e, c, by, hashRequest(r.Method, r.URL.Path, params))
 }
 
 // ownPage matches the pages that a form may return to.

@@ -109,15 +109,9 @@ type receiptPage struct {
 
 func (s *Server) showReceipt(w http.ResponseWriter, r *http.Request) {
 	var ch charge
-	id := r.PathValue("id")
-	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
-		if !storable(id) {
-			return missing(kindCharge, "", pathParam[kindCharge])
-		}
+	if !s.shown(w, r, kindCharge, func(ctx context.Context, t *txn, id string) error {
 		return t.get(ctx, id, pathParam[kindCharge], &ch)
-	})
-	if err != nil {
-		s.showError(w, r, err, nil)
+	}) {
 		return
 	}
 	p := receiptPage{page: s.pages.page(nil, r, "receipt.title"), ID: ch.ID}

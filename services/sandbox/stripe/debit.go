@@ -132,7 +132,7 @@ func (s *Server) failDebit(ctx context.Context, t *txn, c *call) (any, error) {
 		return nil, err
 	}
 	const code, text = "insufficient_funds", "The bank did not carry out the debit."
-	if err := s.failRefunds(ctx, t, ch); err != nil {
+	if err := t.failRefunds(ctx, ch); err != nil {
 		return nil, err
 	}
 	if err := t.get(ctx, ch.ID, pathParam[kindCharge], ch); err != nil { // with the sum as it is now
@@ -154,7 +154,7 @@ func (s *Server) failDebit(ctx context.Context, t *txn, c *call) (any, error) {
 }
 
 // failRefunds fails the refunds of a charge that was never paid.
-func (s *Server) failRefunds(ctx context.Context, t *txn, ch *charge) error {
+func (t *txn) failRefunds(ctx context.Context, ch *charge) error {
 	waiting, err := t.idsOfPayment(ctx, kindRefund, ch.PaymentIntent)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (s *Server) failRefunds(ctx context.Context, t *txn, ch *charge) error {
 			return err
 		}
 		if slices.Contains(refundSteps[refundFailed], re.Status) {
-			if err := s.settleRefund(ctx, t, &re, refundFailed); err != nil {
+			if err := t.settleRefund(ctx, &re, refundFailed); err != nil {
 				return err
 			}
 		}

@@ -62,13 +62,9 @@ func (s *Server) showDelivery(w http.ResponseWriter, r *http.Request) {
 		s.showError(w, r, err, nil)
 		return
 	}
-	p.Now = p.sentence(p.State.Plan)
+	p.Now = p.T("delivery.now."+string(p.State.Mode), "times", strconv.Itoa(p.State.Times),
+		"seconds", strconv.Itoa(p.State.Seconds))
 	s.send(w, http.StatusOK, "delivery.html", p)
-}
-
-// sentence describes the plan in words.
-func (p page) sentence(now delivery.Plan) string {
-	return p.T("delivery.now."+string(now.Mode), "times", strconv.Itoa(now.Times), "seconds", strconv.Itoa(now.Seconds))
 }
 
 // Value is the current setting of a field.

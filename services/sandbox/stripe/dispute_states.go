@@ -72,8 +72,8 @@ func (d *dispute) begin(ctx context.Context, t *txn) error {
 }
 
 // escalateDispute turns an inquiry into a dispute.
-func (s *Server) escalateDispute(ctx context.Context, t *txn, c *call) (any, error) {
-	d, before, err := t.step(ctx, c.id, disputeOpen)
+func escalateDispute(ctx context.Context, t *txn, d *dispute, _ form) (any, error) {
+	before, err := d.step(disputeOpen)
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +82,8 @@ func (s *Server) escalateDispute(ctx context.Context, t *txn, c *call) (any, err
 }
 
 // reviewDispute submits evidence.
-func (s *Server) reviewDispute(ctx context.Context, t *txn, c *call) (any, error) {
-	d, err := t.dispute(ctx, c.id)
-	if err != nil {
-		return nil, err
-	}
-	d, before, err := t.step(ctx, c.id, reviewOf(d))
+func reviewDispute(ctx context.Context, t *txn, d *dispute, _ form) (any, error) {
+	before, err := d.step(reviewOf(d))
 	if err != nil {
 		return nil, err
 	}
@@ -100,12 +96,12 @@ func (s *Server) reviewDispute(ctx context.Context, t *txn, c *call) (any, error
 }
 
 // winDispute reinstates the money. It also wins a dispute that was lost before.
-func (s *Server) winDispute(ctx context.Context, t *txn, c *call) (any, error) {
-	d, before, err := t.step(ctx, c.id, disputeWon)
+func winDispute(ctx context.Context, t *txn, d *dispute, _ form) (any, error) {
+	before, err := d.step(disputeWon)
 	if err != nil {
 		return nil, err
 	}
-	d.reinstate(t)
+	d.move(t, d.Amount, "dispute_reversal", "Chargeback reversal for "+d.Charge)
 	events := []string{"charge.dispute.closed", "charge.dispute.funds_reinstated"}
 	if before["status"] == disputeLost { // it was closed before: this is news of a closed one
 		events = append([]string{"charge.dispute.updated"}, events...)
@@ -113,20 +109,14 @@ func (s *Server) winDispute(ctx context.Context, t *txn, c *call) (any, error) {
 	return d, d.save(ctx, t, before, events...)
 }
 
-func (s *Server) loseDispute(ctx context.Context, t *txn, c *call) (any, error) {
-	d, _, err := t.step(ctx, c.id, disputeLost)
-	if err != nil {
-		return nil, err
+// closeDispute closes a dispute or an inquiry whose money does not come back.
+func closeDispute(to string) func(context.Context, *txn, *dispute, form) (any, error) {
+	return func(ctx context.Context, t *txn, d *dispute, _ form) (any, error) {
+		if _, err := d.step(to); err != nil {
+			return nil, err
+		}
+		return d, d.save(ctx, t, nil, "charge.dispute.closed")
 	}
-	return d, d.save(ctx, t, nil, "charge.dispute.closed")
-}
-
-func (s *Server) closeInquiry(ctx context.Context, t *txn, c *call) (any, error) {
-	d, _, err := t.step(ctx, c.id, disputeWarningClosed)
-	if err != nil {
-		return nil, err
-	}
-	return d, d.save(ctx, t, nil, "charge.dispute.closed")
 }
 
 // reviewOf returns the state of a dispute, or of an inquiry, with submitted evidence.
@@ -153,17 +143,13 @@ func (t *txn) dispute(ctx context.Context, id string) (*dispute, error) {
 }
 
 // step changes the state of a dispute and returns the previous attributes.
-func (t *txn) step(ctx context.Context, id, to string) (*dispute, map[string]any, error) {
-	d, err := t.dispute(ctx, id)
-	if err != nil {
-		return nil, nil, err
-	}
+func (d *dispute) step(to string) (before map[string]any, err error) {
 	if !slices.Contains(disputeSteps[to], d.Status) {
-		return nil, nil, conflict("dispute_state", "Dispute %s is %s and cannot become %s.", d.ID, d.Status, to)
+		return nil, conflict("dispute_state", "Dispute %s is %s and cannot become %s.", d.ID, d.Status, to)
 	}
-	before := map[string]any{"status": d.Status}
+	before = map[string]any{"status": d.Status}
 	d.Status = to
-	return d, before, nil
+	return before, nil
 }
 
 // save stores the dispute and emits its events. Only updates carry the previous attributes.
@@ -194,12 +180,9 @@ func (d *dispute) inquiry() bool {
 	return d.Status == disputeWarning || d.Status == disputeWarningReview || d.Status == disputeWarningClosed
 }
 
+// withdraw takes the money.
 func (d *dispute) withdraw(t *txn) {
 	d.move(t, -d.Amount, "dispute", "Chargeback withdrawal for "+d.Charge)
-}
-
-func (d *dispute) reinstate(t *txn) {
-	d.move(t, d.Amount, "dispute_reversal", "Chargeback reversal for "+d.Charge)
 }
 
 func (d *dispute) move(t *txn, amount int64, category, description string) {

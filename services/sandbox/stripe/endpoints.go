@@ -85,7 +85,7 @@ func (s *Server) createEndpoint(ctx context.Context, t *txn, c *call) (any, erro
 	}
 	e := &webhookEndpoint{ID: newID("we_"), Created: t.Now.Unix(), APIVersion: c.form.optional("api_version"),
 		Status: endpointEnabled}
-	if e.EnabledEvents = c.form.texts("enabled_events"); len(e.EnabledEvents) == 0 {
+	if len(c.form.texts("enabled_events")) == 0 {
 		return nil, invalid("parameter_missing", "enabled_events", "Missing required param: enabled_events.")
 	}
 	if err := e.change(ctx, t, c.form); err != nil {
@@ -103,23 +103,6 @@ func (s *Server) createEndpoint(ctx context.Context, t *txn, c *call) (any, erro
 	return wire, nil
 }
 
-func (s *Server) updateEndpoint(ctx context.Context, t *txn, c *call) (any, error) {
-	var e webhookEndpoint
-	if err := t.get(ctx, c.id, pathParam[kindEndpoint], &e); err != nil {
-		return nil, err
-	}
-	if types := c.form.texts("enabled_events"); len(types) > 0 {
-		e.EnabledEvents = types
-	}
-	if c.form.has("disabled") {
-		e.Status = endpointEnabled
-		if c.form.truth("disabled") {
-			e.Status = endpointDisabled
-		}
-	}
-	return &e, e.change(ctx, t, c.form)
-}
-
 // change applies the form and stores the endpoint.
 func (e *webhookEndpoint) change(ctx context.Context, t *txn, f form) (err error) {
 	if e.Metadata, err = f.metadata("metadata", e.Metadata); err != nil {
@@ -129,24 +112,23 @@ func (e *webhookEndpoint) change(ctx context.Context, t *txn, f form) (err error
 	if f.has("url") {
 		e.URL = f["url"]
 	}
+	if types := f.texts("enabled_events"); len(types) > 0 {
+		e.EnabledEvents = types
+	}
+	if f.has("disabled") {
+		e.Status = map[bool]string{true: endpointDisabled, false: endpointEnabled}[f.truth("disabled")]
+	}
 	return t.put(ctx, e)
 }
 
 // deleteEndpoint deletes the endpoint and its open deliveries.
-func (s *Server) deleteEndpoint(ctx context.Context, t *txn, c *call) (any, error) {
-	var e webhookEndpoint
-	if err := t.get(ctx, c.id, pathParam[kindEndpoint], &e); err != nil {
-		return nil, err
-	}
-	return map[string]any{"id": e.ID, "object": kindEndpoint, "deleted": true}, t.forgetEndpoint(ctx, e.ID)
-}
-
-func (t *txn) forgetEndpoint(ctx context.Context, id string) error {
-	_, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.objects WHERE id = ANY ($1)`, []string{id, backstageID(id)})
+func deleteEndpoint(ctx context.Context, t *txn, e *webhookEndpoint, _ form) (any, error) {
+	_, err := t.ExecContext(ctx, `DELETE FROM stripe_sandbox.objects WHERE id = ANY ($1)`,
+		[]string{e.ID, backstageID(e.ID)})
 	if err != nil {
-		return fmt.Errorf("delete endpoint: %w", err)
+		return nil, fmt.Errorf("delete endpoint: %w", err)
 	}
-	return t.Cancel(ctx, id)
+	return map[string]any{"id": e.ID, "object": kindEndpoint, "deleted": true}, t.Cancel(ctx, e.ID)
 }
 
 // ownEndpoint makes the product's webhook an endpoint like any other, at its public address. It moves the endpoint of

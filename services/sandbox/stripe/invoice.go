@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"time"
 )
 
 // vatNumber is the form of a VAT identification number in the European Union.
@@ -148,6 +147,3 @@ func (i *invoice) lines(t *txn, back *backstage) (map[string]any, error) {
 	}
 	return envelope("/v1/invoices/"+i.ID+"/lines", lines, false), nil
 }
-
-// date is the day that an invoice is from.
-func (i *invoice) date() time.Time { return time.Unix(i.Created, 0) }

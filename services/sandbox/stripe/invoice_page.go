@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // invoicePage is the hosted page of an invoice. There is no PDF of it: invoice_pdf is null.
@@ -24,24 +25,18 @@ type fact struct{ Name, Value string }
 // showInvoice serves the page of an invoice.
 func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 	var in invoice
-	id := r.PathValue("id")
-	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
-		if !storable(id) {
-			return missing(kindInvoice, "", pathParam[kindInvoice])
-		}
-		return t.get(ctx, id, pathParam[kindInvoice], &in)
-	})
 	var lines []invoiceLine
-	if err == nil {
-		lines, err = in.decodeLines()
-	}
-	if err != nil {
-		s.showError(w, r, err, nil)
+	if !s.shown(w, r, kindInvoice, func(ctx context.Context, t *txn, id string) (err error) {
+		if err = t.get(ctx, id, pathParam[kindInvoice], &in); err == nil {
+			lines, err = in.decodeLines()
+		}
+		return err
+	}) {
 		return
 	}
 	p := invoicePage{page: s.pages.page(nil, r, "invoice.title")}
 	p.add(&p.Facts, "invoice.number", in.Number)
-	p.add(&p.Facts, "invoice.date", p.formatTime(in.date()))
+	p.add(&p.Facts, "invoice.date", p.formatTime(time.Unix(in.Created, 0)))
 	var to []string
 	for _, part := range []*string{in.CustomerName, in.CustomerEmail} {
 		if part != nil {

@@ -62,7 +62,8 @@ func loadShapes() (shapes, error) {
 func (s shapes) render(o record) (map[string]any, error) {
 	kind, _ := o.ref()
 	wire := map[string]any{}
-	if shape, ok := s[kind]; ok && !isTombstone(o) {
+	_, deleted := o.(*tombstone)
+	if shape, ok := s[kind]; ok && !deleted {
 		m, err := decodeMap(shape)
 		if err != nil {
 			return nil, err
@@ -161,11 +162,6 @@ type tombstone struct {
 }
 
 func (t *tombstone) ref() (string, string) { return t.Object, t.ID }
-
-func isTombstone(o record) bool {
-	_, ok := o.(*tombstone)
-	return ok
-}
 
 type intent struct {
 	ID                 string            `json:"id"`

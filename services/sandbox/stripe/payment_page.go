@@ -47,17 +47,9 @@ func (s *Server) showPayment(w http.ResponseWriter, r *http.Request) {
 	p := &paymentPage{page: s.pages.page(nil, r, "payment.title"), ID: id,
 		Back: "/dashboard/payments/" + id}
 	p.Done, p.Error = p.outcome(r)
-	err := s.store.read(r.Context(), func(ctx context.Context, t *txn) error {
-		if !storable(id) {
-			return missing(kindIntent, "", pathParam[kindIntent])
-		}
-		return p.fill(ctx, t)
-	})
-	if err != nil {
-		s.showError(w, r, err, nil)
-		return
+	if s.shown(w, r, kindIntent, func(ctx context.Context, t *txn, _ string) error { return p.fill(ctx, t) }) {
+		s.send(w, http.StatusOK, "payment.html", p)
 	}
-	s.send(w, http.StatusOK, "payment.html", p)
 }
 
 // fill reads the payment.

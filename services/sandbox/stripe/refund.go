@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"errors"
 )
 
 var (
@@ -17,20 +18,12 @@ var refundParams = metadataParams("metadata").with(schema{
 var refundUpdateParams = metadataParams("metadata")
 
 // updateRefund changes the metadata of a refund.
-func (s *Server) updateRefund(ctx context.Context, t *txn, c *call) (any, error) {
-	var re refund
-	if err := t.get(ctx, c.id, pathParam[kindRefund], &re); err != nil {
-		return nil, err
-	}
+func updateRefund(ctx context.Context, t *txn, re *refund, f form) (_ any, err error) {
 	before := map[string]any{"metadata": re.Metadata}
-	var err error
-	if re.Metadata, err = c.form.metadata("metadata", re.Metadata); err != nil {
+	if re.Metadata, err = f.metadata("metadata", re.Metadata); err != nil {
 		return nil, err
 	}
-	if err := t.put(ctx, &re); err != nil {
-		return nil, err
-	}
-	return &re, t.emitRefundUpdate(ctx, &re, before)
+	return re, errors.Join(t.put(ctx, re), t.emitRefundUpdate(ctx, re, before))
 }
 
 func (s *Server) createRefund(ctx context.Context, t *txn, c *call) (any, error) {
@@ -134,14 +127,6 @@ func (t *txn) saveRefund(ctx context.Context, ch *charge, re *refund) error {
 		ch.Refunded = true
 		before["refunded"] = false
 	}
-	if err := t.put(ctx, ch); err != nil {
-		return err
-	}
-	if err := t.put(ctx, re); err != nil {
-		return err
-	}
-	if err := t.emit(ctx, "charge.refunded", ch, before); err != nil {
-		return err
-	}
-	return t.emit(ctx, "refund.created", re, nil)
+	return errors.Join(t.put(ctx, ch), t.put(ctx, re),
+		t.emit(ctx, "charge.refunded", ch, before), t.emit(ctx, "refund.created", re, nil))
 }

@@ -26,19 +26,15 @@ var refundSteps = map[string][]string{
 }
 
 // moveRefund changes the state of a refund, as Stripe does days later.
-func (s *Server) moveRefund(to string) func(context.Context, *txn, *call) (any, error) {
-	return func(ctx context.Context, t *txn, c *call) (any, error) {
-		var re refund
-		if err := t.get(ctx, c.id, pathParam[kindRefund], &re); err != nil {
-			return nil, err
-		}
+func moveRefund(to string) func(context.Context, *txn, *refund, form) (any, error) {
+	return func(ctx context.Context, t *txn, re *refund, _ form) (any, error) {
 		if !slices.Contains(refundSteps[to], re.Status) {
 			return nil, conflict("refund_state", "Refund %s is %s and cannot become %s.", re.ID, re.Status, to)
 		}
-		if err := t.requirePaid(ctx, &re, to); err != nil {
+		if err := t.requirePaid(ctx, re, to); err != nil {
 			return nil, err
 		}
-		return &re, s.settleRefund(ctx, t, &re, to)
+		return re, t.settleRefund(ctx, re, to)
 	}
 }
 
@@ -58,7 +54,7 @@ func (t *txn) requirePaid(ctx context.Context, re *refund, to string) error {
 }
 
 // settleRefund changes the state of a refund. A failed or canceled one leaves the charge's cumulative sum.
-func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to string) error {
+func (t *txn) settleRefund(ctx context.Context, re *refund, to string) error {
 	before := map[string]any{"status": re.Status}
 	re.Status = to
 	if to != refundSucceeded {
@@ -70,10 +66,7 @@ func (s *Server) settleRefund(ctx context.Context, t *txn, re *refund, to string
 			return err
 		}
 	}
-	if err := t.put(ctx, re); err != nil {
-		return err
-	}
-	return t.emitRefundUpdate(ctx, re, before)
+	return errors.Join(t.put(ctx, re), t.emitRefundUpdate(ctx, re, before))
 }
 
 // subtractRefund subtracts a refund from the cumulative sum of its charge.
@@ -89,14 +82,9 @@ func (t *txn) subtractRefund(ctx context.Context, re *refund) error {
 
 // emitRefundUpdate emits the events of a changed refund, as accounts on newer versions do.
 func (t *txn) emitRefundUpdate(ctx context.Context, re *refund, before map[string]any) error {
-	if err := t.emit(ctx, "charge.refund.updated", re, before); err != nil {
+	err := errors.Join(t.emit(ctx, "charge.refund.updated", re, before), t.emit(ctx, "refund.updated", re, before))
+	if err != nil || re.Status != refundFailed {
 		return err
-	}
-	if err := t.emit(ctx, "refund.updated", re, before); err != nil {
-		return err
-	}
-	if re.Status != refundFailed {
-		return nil
 	}
 	return t.emit(ctx, "refund.failed", re, nil)
 }

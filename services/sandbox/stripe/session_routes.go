@@ -3,6 +3,7 @@ package stripe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,12 +13,8 @@ import (
 // sweepPeriod is the pause between two searches for expired sessions.
 const sweepPeriod = 15 * time.Second
 
-func (s *Server) listLineItems(ctx context.Context, t *txn, c *call) (any, error) {
-	var cs session
-	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
-		return nil, err
-	}
-	return t.lineItems(ctx, c.id, pathParam[kindSession])
+func listLineItems(ctx context.Context, t *txn, cs *session, _ form) (any, error) {
+	return t.lineItems(ctx, cs.ID, pathParam[kindSession])
 }
 
 // lineItems returns the lines of a session, in their order, on one page.
@@ -41,37 +38,26 @@ func (t *txn) lineItems(ctx context.Context, session, param string) (map[string]
 	return envelope("/v1/checkout/sessions/"+session+"/line_items", items, false), nil
 }
 
-func (s *Server) expireSession(ctx context.Context, t *txn, c *call) (any, error) {
-	var cs session
-	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
-		return nil, err
-	}
+func expireSession(ctx context.Context, t *txn, cs *session, _ form) (any, error) {
 	if cs.Status != statusOpen {
 		return nil, refused("", "",
 			"Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of %s.",
 			cs.Status)
 	}
-	return &cs, t.expire(ctx, &cs)
+	return cs, t.expire(ctx, cs)
 }
 
 // expireByControl expires an open session as if its time had passed.
-func (s *Server) expireByControl(ctx context.Context, t *txn, c *call) (any, error) {
-	var cs session
-	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
-		return nil, err
-	}
+func expireByControl(ctx context.Context, t *txn, cs *session, _ form) (any, error) {
 	if cs.Status != statusOpen {
 		return nil, conflict("session_not_open", "Session %s is %s: only an open one can expire.", cs.ID, cs.Status)
 	}
-	return &cs, t.expire(ctx, &cs)
+	return cs, t.expire(ctx, cs)
 }
 
 func (t *txn) expire(ctx context.Context, cs *session) error {
 	cs.Status, cs.URL = statusExpired, nil
-	if err := t.put(ctx, cs); err != nil {
-		return err
-	}
-	return t.emit(ctx, "checkout.session.expired", cs, nil)
+	return errors.Join(t.put(ctx, cs), t.emit(ctx, "checkout.session.expired", cs, nil))
 }
 
 // expireSessions expires sessions whose time has passed, until ctx is done.

@@ -15,27 +15,23 @@ func (s *Server) triggerEndpoints() []endpoint {
 		{"POST /v1/payment_methods", paymentMethodParams, s.createPaymentMethod},
 		{"POST /v1/payment_intents", intentParams, s.createIntent},
 		{"GET /v1/payment_pages/{id}", nil, retrieve(kindSession)},
-		{"POST /v1/payment_pages/{id}/confirm", confirmParams, s.confirmPage},
+		{"POST /v1/payment_pages/{id}/confirm", confirmParams, on(s.confirmPage)},
 	}
 }
 
 var confirmParams = schema{"payment_method": identifier, "expected_amount": integer(0, maxUnitAmount)}
 
 // confirmPage pays an open session with a payment method. A bank debit succeeds or fails at once, as test accounts do.
-func (s *Server) confirmPage(ctx context.Context, t *txn, c *call) (any, error) {
-	if err := c.form.require("payment_method"); err != nil {
-		return nil, err
-	}
-	var cs session
-	if err := t.get(ctx, c.id, pathParam[kindSession], &cs); err != nil {
+func (s *Server) confirmPage(ctx context.Context, t *txn, cs *session, f form) (any, error) {
+	if err := f.require("payment_method"); err != nil {
 		return nil, err
 	}
 	var m paymentMethod
-	if err := t.get(ctx, c.form["payment_method"], "payment_method", &m); err != nil {
+	if err := t.get(ctx, f["payment_method"], "payment_method", &m); err != nil {
 		return nil, err
 	}
 	switch {
-	case c.form.has("expected_amount") && c.form.integer("expected_amount") != cs.AmountTotal:
+	case f.has("expected_amount") && f.integer("expected_amount") != cs.AmountTotal:
 		return nil, refused("checkout_amount_mismatch", "expected_amount", "The amount of this Checkout Session is %d.",
 			cs.AmountTotal)
 	case !slices.Contains(cs.PaymentMethodTypes, m.Type):
