@@ -23,14 +23,13 @@ import (
 	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/reconcile"
-	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
 // TestStripeMock makes the product's calls to stripe-mock, an independent implementation of Stripe's API.
 func TestStripeMock(t *testing.T) {
 	t.Parallel()
-	api := stripeapi.New(testKey, conformance.StartMock(t)) // shared: it takes a second to start, and has no state
+	api := stripeapi.New(testKey, startMock(t)) // shared: it takes a second to start, and has no state
 	for name, call := range contract {
 		t.Run("accepts "+name, func(t *testing.T) {
 			if err := call(api); err != nil {

@@ -20,7 +20,6 @@ import (
 
 	"github.com/resume-matcher/credits/models/dbtest"
 	sandbox "github.com/resume-matcher/credits/services/sandbox/stripe"
-	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 )
 
 const (
@@ -32,7 +31,7 @@ const (
 )
 
 // contract checks every answer under /v1/ against Stripe's own document, whichever client the test uses.
-var contract = &conformance.Transport{Base: http.DefaultTransport}
+var contract = &Transport{Base: http.DefaultTransport}
 
 func TestMain(m *testing.M) {
 	http.DefaultTransport = contract
@@ -91,7 +90,7 @@ func newReceiver(t *testing.T) *receiver {
 // checkEvent checks an event and its object against Stripe's document.
 func checkEvent(t *testing.T, event []byte) {
 	t.Helper()
-	document, err := conformance.Stripe()
+	document, err := stripesDocument()
 	if err != nil {
 		t.Errorf("Stripe's document: %v", err)
 		return

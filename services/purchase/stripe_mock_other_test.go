@@ -1,6 +1,6 @@
 //go:build !linux
 
-package conformance
+package purchase_test
 
 import "os/exec"
 

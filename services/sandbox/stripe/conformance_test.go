@@ -1,4 +1,4 @@
-package conformance_test
+package stripe_test
 
 import (
 	"io"
@@ -6,8 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/resume-matcher/credits/services/sandbox/stripe/conformance"
 )
 
 // sound are valid answers. Each case below breaks one of them.
@@ -23,7 +21,7 @@ var sound = map[string]string{
 
 func TestDocumentFindsEachViolation(t *testing.T) {
 	t.Parallel()
-	document, err := conformance.Stripe()
+	document, err := stripesDocument()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +94,7 @@ func TestTransportTurnsAViolationIntoAnError(t *testing.T) {
 		io.WriteString(w, strings.Replace(sound["/v1/customers/cus_1"], `"livemode"`, `"lifemode"`, 1)) //nolint:errcheck // the client will notice
 	}))
 	t.Cleanup(server.Close)
-	transport := &conformance.Transport{Base: http.DefaultTransport}
+	transport := &Transport{Base: contract.Base} // http.DefaultTransport checks, too
 	response, err := (&http.Client{Transport: transport}).Get(server.URL + "/v1/customers/cus_1")
 	if err == nil {
 		response.Body.Close()

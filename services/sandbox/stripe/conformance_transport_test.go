@@ -1,4 +1,4 @@
-package conformance
+package stripe_test
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || !strings.HasPrefix(r.URL.Path, "/v1/") || r.Method == http.MethodHead {
 		return response, err
 	}
-	document, err := Stripe()
+	document, err := stripesDocument()
 	if err != nil {
 		return nil, errors.Join(err, response.Body.Close())
 	}

@@ -1,10 +1,11 @@
-package conformance
+package purchase_test
 
 import (
 	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -15,18 +16,21 @@ import (
 // startTime bounds the start of stripe-mock, which reads its document first.
 const startTime = 30 * time.Second
 
-// StartMock runs stripe-mock on a free loopback port until the test ends, and returns the base of its API.
+// startMock runs stripe-mock on a free loopback port until the test ends, and returns the base of its API.
 //
 // It refuses parameters that Stripe does not know and answers with fixtures: it stores nothing, sends no events and
 // accepts every identifier.
 // Source: https://github.com/stripe/stripe-mock#limitations
-func StartMock(t testing.TB) string {
+func startMock(t *testing.T) string {
 	t.Helper()
-	binary, err := program("stripe-mock")
+	find := exec.CommandContext(t.Context(), "go", "tool", "-n", "stripe-mock") // builds it unless cached
+	find.Dir = "../sandbox/stripe/testdata/conformance"                         // pins it with its checksum
+	find.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false -trimpath", "GOWORK=off", "CGO_ENABLED=0")
+	binary, err := find.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("build stripe-mock: %v", err)
 	}
-	cmd := exec.Command(binary, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0") //nolint:gosec,noctx // built from pinned source; killed below
+	cmd := exec.Command(strings.TrimSpace(string(binary)), "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0")
 	said, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package conformance
+package purchase_test
 
 import (
 	"os/exec"

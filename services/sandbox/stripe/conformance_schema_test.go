@@ -1,4 +1,4 @@
-package conformance
+package stripe_test
 
 import (
 	"bytes"
