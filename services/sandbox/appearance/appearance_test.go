@@ -41,7 +41,7 @@ func TestFiles(t *testing.T) {
 	Register(mux)
 	for name, kind := range map[string]string{"page.css": "text/css", "space-grotesk.woff2": "font/woff2"} {
 		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path+name, nil))
+		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, filesPath+name, nil))
 		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || w.Body.Len() == 0 {
 			t.Errorf("%s: status %d, %s, %d bytes; want 200 and %s", name, w.Code, w.Header().Get("Content-Type"),
 				w.Body.Len(), kind)

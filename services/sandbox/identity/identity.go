@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -45,7 +46,8 @@ type Server struct {
 	product  string // address of the product; may be empty
 	provider *op.Provider
 	store    *store
-	pages    *pages
+	page     *template.Template // to sign in
+	texts    appearance.Texts
 	server   *http.Server
 	done     chan struct{} // closed when the server has stopped serving
 	log      *slog.Logger
@@ -108,8 +110,8 @@ func newServer(o Options, listener net.Listener) (*Server, error) {
 	if s.provider, err = newProvider(s.issuer, store); err != nil {
 		return nil, fmt.Errorf("identity stand-in: %w", err)
 	}
-	if s.pages, err = loadPages(); err != nil {
-		return nil, err
+	if s.page, s.texts, err = appearance.Load(assets, "page.html"); err != nil {
+		return nil, fmt.Errorf("identity stand-in: %w", err)
 	}
 	handler, err := s.routes(o.RedirectURLs)
 	if err != nil {

@@ -4,36 +4,16 @@ import (
 	"bytes"
 	"embed"
 	"errors"
-	"fmt"
-	"html/template"
 	"net/http"
 
+	"github.com/resume-matcher/credits/services/sandbox/appearance"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 	"golang.org/x/text/language"
-	"gopkg.in/yaml.v3"
 )
 
-//go:embed assets
+//go:embed assets page.html texts.yaml
 var assets embed.FS
-
-//go:embed page.html
-var pageSource string
-
-//go:embed texts.yaml
-var textSource []byte
-
-// pages is the sign-in page and its words.
-type pages struct {
-	page  *template.Template
-	texts map[string]map[string]string // language, key
-}
-
-// languages in the order in which they are preferred when none is asked for.
-var (
-	languages = []language.Tag{language.English, language.German}
-	matcher   = language.NewMatcher(languages)
-)
 
 // view is the content of the page.
 type view struct {
@@ -57,37 +37,13 @@ func (v view) Wrong(p string) string {
 	return v.T[p]
 }
 
-func loadPages() (*pages, error) {
-	p := &pages{}
-	if err := yaml.Unmarshal(textSource, &p.texts); err != nil {
-		return nil, fmt.Errorf("identity stand-in: texts: %w", err)
-	}
-	page, err := template.New("page").Parse(pageSource)
-	if err != nil {
-		return nil, fmt.Errorf("identity stand-in: page: %w", err)
-	}
-	p.page = page
-	return p, nil
-}
-
-// languageOf follows the product's ui_locales, else the browser.
-func languageOf(r *http.Request, asked []language.Tag) language.Tag {
-	if len(asked) == 0 {
-		if accepted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")); err == nil {
-			asked = accepted
-		}
-	}
-	_, index, _ := matcher.Match(asked...)
-	return languages[index]
-}
-
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 	req, err := s.store.find(r.URL.Query().Get("request"))
 	if err != nil || req.done {
 		s.renderExpired(w, r)
 		return
 	}
-	s.render(w, http.StatusOK, languageOf(r, req.asked.UILocales), view{Request: req.id, Verified: true})
+	s.render(w, http.StatusOK, appearance.Language(r, req.asked.UILocales...), view{Request: req.id, Verified: true})
 }
 
 // signIn takes the tester's choice and sends the browser back through the protocol's callback.
@@ -106,7 +62,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		s.renderExpired(w, r)
 		return
 	}
-	lang := languageOf(r, req.asked.UILocales)
+	lang := appearance.Language(r, req.asked.UILocales...)
 	if form.Get("choice") == "cancel" {
 		s.cancel(w, r, req)
 		return
@@ -147,15 +103,15 @@ func (s *Server) cancel(w http.ResponseWriter, r *http.Request, req *request) {
 }
 
 func (s *Server) renderExpired(w http.ResponseWriter, r *http.Request) {
-	s.render(w, http.StatusBadRequest, languageOf(r, nil), view{Expired: true})
+	s.render(w, http.StatusBadRequest, appearance.Language(r), view{Expired: true})
 }
 
 func (s *Server) render(w http.ResponseWriter, status int, lang language.Tag, v view) {
 	v.Lang = lang.String()
-	v.T, v.Product = s.pages.texts[v.Lang], s.product
+	v.T, v.Product = s.texts[v.Lang], s.product
 	v.DemoName, v.DemoEmail, v.AdminName, v.AdminEmail = demoName, demoEmail, adminName, adminEmail
 	var page bytes.Buffer
-	if err := s.pages.page.Execute(&page, v); err != nil {
+	if err := s.page.Execute(&page, v); err != nil {
 		s.log.Error("identity stand-in: page", "err", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/resume-matcher/credits/services/loopback"
+	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
 const (
@@ -71,7 +73,8 @@ type Server struct {
 	http        *http.Server
 	smtpAddress string
 	url         string
-	pages       *pages
+	page        *template.Template
+	texts       appearance.Texts
 	done        sync.WaitGroup
 
 	mu      sync.Mutex
@@ -88,8 +91,8 @@ type Server struct {
 func Start(ctx context.Context, listen string, log *slog.Logger) (*Server, error) {
 	s := &Server{fault: Good, ended: make(chan struct{})}
 	var err error
-	if s.pages, err = loadPages(); err != nil {
-		return nil, err
+	if s.page, s.texts, err = appearance.Load(pageFiles, "page.html"); err != nil {
+		return nil, fmt.Errorf("mailbox: %w", err)
 	}
 	inbox, err := loopback.ListenAny(ctx, listen)
 	if err != nil {

@@ -2,34 +2,22 @@ package mailbox
 
 import (
 	"bytes"
+	"embed"
 	_ "embed"
-	"fmt"
 	"html/template"
 	"mime"
 	"net/http"
 	"slices"
 	"strconv"
 
-	"golang.org/x/text/language"
-	"gopkg.in/yaml.v3"
-
 	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
-//go:embed page.html
-var pageSource string
+//go:embed page.html texts.yaml
+var pageFiles embed.FS
 
 //go:embed mailbox.css
 var style string
-
-//go:embed texts.yaml
-var textSource []byte
-
-// pages is the inbox page and its words.
-type pages struct {
-	page  *template.Template
-	texts map[string]map[string]string // language, key
-}
 
 // view is the content of the page: the inbox, or one letter.
 type view struct {
@@ -41,21 +29,6 @@ type view struct {
 	Letter  *Letter
 	Fault   Fault
 	Faults  []Fault
-}
-
-var languages = language.NewMatcher([]language.Tag{language.English, language.German})
-
-func loadPages() (*pages, error) {
-	p := &pages{}
-	if err := yaml.Unmarshal(textSource, &p.texts); err != nil {
-		return nil, fmt.Errorf("mailbox: texts: %w", err)
-	}
-	page, err := template.New("page").Parse(pageSource)
-	if err != nil {
-		return nil, fmt.Errorf("mailbox: page: %w", err)
-	}
-	p.page = page
-	return p, nil
 }
 
 func (s *Server) routes() http.Handler {
@@ -152,15 +125,10 @@ func (s *Server) asked(w http.ResponseWriter, r *http.Request) *Letter {
 }
 
 func (s *Server) render(w http.ResponseWriter, r *http.Request, v view) {
-	v.Lang, v.Style = "en", template.CSS(style) //nolint:gosec // our own file
-	if accepted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")); err == nil {
-		if _, index, _ := languages.Match(accepted...); index == 1 {
-			v.Lang = "de"
-		}
-	}
-	v.T, v.Product = s.pages.texts[v.Lang], s.productURL()
+	v.Lang, v.Style = appearance.Language(r).String(), template.CSS(style) //nolint:gosec // our own file
+	v.T, v.Product = s.texts[v.Lang], s.productURL()
 	var page bytes.Buffer
-	if err := s.pages.page.Execute(&page, v); err != nil {
+	if err := s.page.Execute(&page, v); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

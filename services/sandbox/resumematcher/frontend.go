@@ -15,9 +15,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/language"
-	"gopkg.in/yaml.v3"
-
 	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
@@ -38,15 +35,9 @@ var pageNames = []string{
 // pages holds the templates and their texts.
 type pages struct {
 	templates *template.Template
-	texts     map[string]map[string]string // by language, then key
-	build     string                       // names the style sheet and the script, which browsers keep for ever
+	texts     appearance.Texts
+	build     string // names the style sheet and the script, which browsers keep for ever
 }
-
-// languages in the order in which they are preferred when none is asked for.
-var (
-	languages = []language.Tag{language.English, language.German}
-	matcher   = language.NewMatcher(languages)
-)
 
 // view is the content of a page.
 type view struct {
@@ -62,15 +53,11 @@ type view struct {
 }
 
 func loadPages() (*pages, error) {
-	templates, err := template.ParseFS(pageFiles, "pages/*.html")
+	templates, texts, err := appearance.Load(pageFiles, "pages/*.html")
 	if err != nil {
-		return nil, fmt.Errorf("resume matcher stand-in: parse pages: %w", err)
+		return nil, fmt.Errorf("resume matcher stand-in: %w", err)
 	}
-	source, err := pageFiles.ReadFile("pages/texts.yaml")
-	if err != nil {
-		return nil, fmt.Errorf("resume matcher stand-in: read texts: %w", err)
-	}
-	p := &pages{templates: templates}
+	p := &pages{templates: templates, texts: texts}
 	for _, name := range []string{"app.css", "app.js"} {
 		file, err := pageFiles.ReadFile("pages/" + name)
 		if err != nil {
@@ -78,9 +65,6 @@ func loadPages() (*pages, error) {
 		}
 		sum := sha256.Sum256(append(file, p.build...))
 		p.build = hex.EncodeToString(sum[:8])
-	}
-	if err := yaml.Unmarshal(source, &p.texts); err != nil {
-		return nil, fmt.Errorf("resume matcher stand-in: parse texts: %w", err)
 	}
 	return p, nil
 }
@@ -128,9 +112,7 @@ func (a *App) routePage(c *call, target string) {
 
 // render renders a page. Where Next fetches a page in advance, it asks for data in place of a document.
 func (a *App) render(r *http.Request, status int, name string, v view) answer {
-	accepted, _, _ := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")) // nothing means English
-	_, index, _ := matcher.Match(accepted...)
-	v.Lang = languages[index].String()
+	v.Lang = appearance.Language(r).String()
 	v.T, v.Nav, v.Build = a.pages.texts[v.Lang], pageNames[:3], a.pages.build
 	// The gate names this server as the host, and forwards no form of the control page.
 	v.Control = (&url.URL{Scheme: "http", Host: r.Host, Path: controlPath}).String()

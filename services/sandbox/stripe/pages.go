@@ -3,7 +3,6 @@ package stripe
 import (
 	"bytes"
 	"embed"
-	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -11,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/language"
-	"gopkg.in/yaml.v3"
+	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
 
 //go:embed pages
@@ -23,31 +21,17 @@ const (
 	localeEnglish = "en"
 )
 
-// matcher picks the browser's language. The first one is the fallback.
-var matcher = language.NewMatcher([]language.Tag{language.English, language.German})
-
 // pages holds the templates and texts of the hosted pages.
 type pages struct {
 	templates *template.Template
-	texts     map[string]map[string]string // by locale, then key
-	product   string                       // address of the product, which the pages link; may be empty
-	seller    string                       // whom buyers pay; may be empty
+	texts     appearance.Texts
+	product   string // address of the product, which the pages link; may be empty
+	seller    string // whom buyers pay; may be empty
 }
 
 func loadPages(product, seller string) (*pages, error) {
-	templates, err := template.ParseFS(pageFiles, "pages/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse pages: %w", err)
-	}
-	data, err := pageFiles.ReadFile("pages/texts.yaml")
-	if err != nil {
-		return nil, fmt.Errorf("read texts: %w", err)
-	}
-	p := &pages{templates: templates, product: product, seller: seller}
-	if err := yaml.Unmarshal(data, &p.texts); err != nil {
-		return nil, fmt.Errorf("parse texts: %w", err)
-	}
-	return p, nil
+	templates, texts, err := appearance.Load(pageFiles, "pages/*.html")
+	return &pages{templates: templates, texts: texts, product: product, seller: seller}, err
 }
 
 // page is the part that all hosted pages share.
@@ -61,14 +45,9 @@ type page struct {
 
 // page returns a page in the session's language, or else in the browser's.
 func (p *pages) page(locale *string, r *http.Request, title string) page {
-	chosen := localeEnglish
-	if locale == nil || *locale == "auto" {
-		wanted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
-		if _, i, _ := matcher.Match(wanted...); err == nil && i == 1 {
-			chosen = localeGerman
-		}
-	} else if *locale == localeGerman {
-		chosen = localeGerman
+	chosen := appearance.Language(r).String()
+	if locale != nil && *locale != "auto" {
+		chosen = *locale
 	}
 	made := page{Locale: chosen, Product: p.product, Seller: p.seller, texts: p.texts[chosen]}
 	made.Title = made.T(title)
