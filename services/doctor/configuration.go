@@ -30,6 +30,33 @@ func (s *SetUp) checkConfiguration(found []Check) []Check {
 	return checks
 }
 
+// advices are the texts about a wrong value, by setting.
+var advices = map[string]string{
+	"PORT":                     "doctor.configuration.port",
+	"APP_ENV":                  "doctor.configuration.app_env",
+	"LOG_FORMAT":               "doctor.configuration.log_format",
+	"LOG_LEVEL":                "doctor.configuration.log_level",
+	"TRUSTED_PROXIES":          "doctor.configuration.trusted_proxies",
+	"STRIPE_API_BASE":          "doctor.configuration.stripe_api_base",
+	"DATABASE_MAX_CONNECTIONS": "doctor.configuration.database_max_connections",
+	"SMALL_BUSINESS":           "doctor.configuration.small_business",
+	"OIDC_ISSUER":              "doctor.configuration.oidc_issuer",
+	"STRIPE_AUTOMATIC_TAX":     "doctor.configuration.yes_or_no",
+	"STRIPE_TAX_IDS":           "doctor.configuration.yes_or_no",
+	"DATABASE_INSECURE":        "doctor.configuration.yes_or_no",
+	"WEBHOOK_PRIVATE_NETWORKS": "doctor.configuration.yes_or_no",
+	"WITHDRAWAL_AUTO_REFUND":   "doctor.configuration.yes_or_no",
+	"HOLD_WITHOUT_CONSENT":     "doctor.configuration.yes_or_no",
+	"GOODWILL_DAYS":            "doctor.configuration.goodwill_days",
+	"GOODWILL_UNUSED_PERCENT":  "doctor.configuration.goodwill_percent",
+	"ADMIN_EMAILS":             "doctor.configuration.admin_emails",
+	"SUPPORT_EMAILS":           "doctor.configuration.admin_emails",
+	"IMPRINT_URL":              "doctor.configuration.legal_url",
+	"TERMS_URL":                "doctor.configuration.legal_url",
+	"PRIVACY_URL":              "doctor.configuration.legal_url",
+	".env":                     "doctor.configuration.env_file",
+}
+
 // advice returns the locale key for a problem. A problem without a text of its own shows config's English one.
 func advice(p config.Problem) string {
 	switch {
@@ -42,38 +69,8 @@ func advice(p config.Problem) string {
 	case p.Kind == config.ForeignParameter:
 		return "doctor.configuration.parameter"
 	}
-	switch name := p.Name; name {
-	case "PORT":
-		return "doctor.configuration.port"
-	case "APP_ENV":
-		return "doctor.configuration.app_env"
-	case "LOG_FORMAT":
-		return "doctor.configuration.log_format"
-	case "LOG_LEVEL":
-		return "doctor.configuration.log_level"
-	case "TRUSTED_PROXIES":
-		return "doctor.configuration.trusted_proxies"
-	case "STRIPE_API_BASE":
-		return "doctor.configuration.stripe_api_base"
-	case "DATABASE_MAX_CONNECTIONS":
-		return "doctor.configuration.database_max_connections"
-	case "SMALL_BUSINESS":
-		return "doctor.configuration.small_business"
-	case "OIDC_ISSUER":
-		return "doctor.configuration.oidc_issuer"
-	case "STRIPE_AUTOMATIC_TAX", "STRIPE_TAX_IDS", "DATABASE_INSECURE", "WEBHOOK_PRIVATE_NETWORKS",
-		"WITHDRAWAL_AUTO_REFUND", "HOLD_WITHOUT_CONSENT":
-		return "doctor.configuration.yes_or_no"
-	case "GOODWILL_DAYS":
-		return "doctor.configuration.goodwill_days"
-	case "GOODWILL_UNUSED_PERCENT":
-		return "doctor.configuration.goodwill_percent"
-	case "ADMIN_EMAILS", "SUPPORT_EMAILS":
-		return "doctor.configuration.admin_emails"
-	case "IMPRINT_URL", "TERMS_URL", "PRIVACY_URL":
-		return "doctor.configuration.legal_url"
-	case ".env":
-		return "doctor.configuration.env_file"
+	if text := advices[p.Name]; text != "" {
+		return text
 	}
 	if strings.HasSuffix(p.Name, "_CLIENT_ID") || strings.HasSuffix(p.Name, "_CLIENT_SECRET") {
 		return "doctor.configuration.provider"
