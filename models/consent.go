@@ -75,13 +75,15 @@ func (c Consent) Value() (driver.Value, error) {
 }
 
 // Scan reads the fields from jsonb.
-func (c *Consent) Scan(value any) error {
-	switch v := value.(type) {
+func (c *Consent) Scan(value any) error { return scanJSON(value, c) }
+
+// scanJSON reads a jsonb column into a value.
+func scanJSON(column, into any) error {
+	switch text := column.(type) {
 	case string:
-		return json.Unmarshal([]byte(v), c)
+		return json.Unmarshal([]byte(text), into)
 	case []byte:
-		return json.Unmarshal(v, c)
-	default:
-		return fmt.Errorf("read the consent of a purchase: unexpected type %T", value)
+		return json.Unmarshal(text, into)
 	}
+	return fmt.Errorf("read %T from jsonb: unexpected type %T", into, column)
 }

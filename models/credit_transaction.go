@@ -3,7 +3,6 @@ package models
 import (
 	"database/sql/driver"
 	"encoding/json"
-	"fmt"
 	"time"
 )
 
@@ -59,15 +58,9 @@ func (m Meta) Value() (driver.Value, error) {
 
 // Scan reads the fields from jsonb.
 func (m *Meta) Scan(value any) error {
-	switch v := value.(type) {
-	case nil:
+	if value == nil {
 		*m = Meta{}
 		return nil
-	case string:
-		return json.Unmarshal([]byte(v), m)
-	case []byte:
-		return json.Unmarshal(v, m)
-	default:
-		return fmt.Errorf("read the meta of an entry: unexpected type %T", value)
 	}
+	return scanJSON(value, m)
 }

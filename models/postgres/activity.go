@@ -14,11 +14,8 @@ type activity struct{ noted atomic.Pointer[func()] }
 
 const activityKey = "credits:activity"
 
-// InBackground marks the statements of background work, which do not count as activity.
-func InBackground(ctx context.Context) context.Context { return periodic.Background(ctx) }
-
-// OnActivity sets the function that is called before each statement on db, unless it is in the background. The function
-// must be fast.
+// OnActivity sets the function that is called before each statement on db, unless it is in the background; see
+// periodic.Background. The function must be fast.
 func OnActivity(db *gorm.DB, noted func()) {
 	if a, ok := db.Get(activityKey); ok {
 		a.(*activity).noted.Store(&noted)

@@ -9,13 +9,14 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/ledger"
+	"github.com/resume-matcher/credits/services/periodic"
 )
 
 // Figures reads what monitoring watches, in one snapshot. It does not count as activity, so a scrape does not make the
 // servers look for work every two seconds. It still asks the database, as the health check of each scrape does: a
 // monitor that left an idle database asleep could not tell that it is unreachable.
 func (s *Service) Figures(ctx context.Context) (models.Figures, error) {
-	ctx = postgres.InBackground(ctx)
+	ctx = periodic.Background(ctx)
 	var f models.Figures
 	tx, err := postgres.Snapshot(ctx, s.DB)
 	if err != nil {
