@@ -36,7 +36,7 @@ type Package struct {
 	Bonus   models.Credits // the part of Credits that is free
 }
 
-// MaxQuantity is how many packages one purchase may contain.
+// MaxQuantity is the limit of packages in one purchase.
 const MaxQuantity = 100
 
 // packages are what the product sells. `credits prices sync` pushes them to Stripe.

@@ -18,8 +18,8 @@ import (
 // How letters are sent.
 const (
 	perRound   = 20              // letters over one connection
-	firstPause = 2 * time.Minute // before the second attempt, then doubled; longer than a round, so that no other worker
-	// sends a letter meanwhile
+	firstPause = 2 * time.Minute // the delay of the first retry, then doubled; longer than a round, so that no other
+	// worker sends a letter meanwhile
 	maxPause = 6 * time.Hour
 )
 

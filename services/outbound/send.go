@@ -19,7 +19,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 )
 
-// delays are the pauses after the first attempts, those that the specification suggests: the last of ten attempts comes
+// delays are the delays before each retry of a delivery, as the specification suggests: the last of ten attempts comes
 // after three days.
 var delays = [...]time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 	10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour}

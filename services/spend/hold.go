@@ -14,7 +14,7 @@ import (
 	"github.com/resume-matcher/credits/services/ledger"
 )
 
-// Limits of HoldRequest.TTL.
+// How long a hold lives: HoldRequest.TTL, and its limits.
 const (
 	DefaultTTL = 15 * time.Minute
 	MinTTL     = time.Second

@@ -17,7 +17,7 @@ import (
 // inlineGrace is how long the worker leaves a new event to the request that delivered it.
 const inlineGrace = 5 * time.Second
 
-// retryPauses are the pauses between attempts to book an event. After the last attempt the event goes to review.
+// retryPauses are the delays before each retry to book an event. After the last attempt the event goes to review.
 var retryPauses = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 6 * time.Hour, 24 * time.Hour}
 
 // stored reports whether an event is stored. Most duplicates are, and need no transaction.
