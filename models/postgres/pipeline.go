@@ -146,6 +146,31 @@ func send(ctx context.Context, conn *pgx.Conn, begin []string, batch *pgx.Batch,
 	return nil
 }
 
+// Read runs one statement outside of transactions and reads its rows, for what every request reads. Its placeholders
+// are PostgreSQL's own ($1) and read gets the rows as they come: GORM and database/sql take longer to build such a
+// statement and to read its row than PostgreSQL takes to answer.
+func Read(ctx context.Context, db *gorm.DB, read func(Rows) error, query string, args ...any) error {
+	p, ok := db.Statement.ConnPool.(pool)
+	if !ok {
+		return fmt.Errorf("read on a %T", db.Statement.ConnPool)
+	}
+	_, err := retried(ctx, p, func() (struct{}, error) {
+		return struct{}{}, p.onConn(ctx, func(conn *pgx.Conn) error {
+			rows, err := conn.Query(ctx, query, args...)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			if err := read(rows); err != nil {
+				return err
+			}
+			rows.Close() // its last errors
+			return rows.Err()
+		})
+	})
+	return err
+}
+
 // onConn runs work on a connection of the pool.
 func (p pool) onConn(ctx context.Context, work func(*pgx.Conn) error) error {
 	conn, err := p.DB.Conn(ctx)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -204,5 +205,74 @@ func TestPipelineWaitsWithinTheTimeLimits(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A read sends its own statement as it is. It runs again on another connection if the first had failed unnoticed, and
+// leaves the connection usable when the caller reads only some rows.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	const query = `SELECT n FROM generate_series($1::bigint, $2) AS n`
+	for way, db := range ways(t) {
+		read := func(most int) (got []int64, err error) {
+			err = postgres.Read(t.Context(), db, func(rows postgres.Rows) error {
+				for len(got) < most && rows.Next() {
+					got = append(got, 0)
+					if err := rows.Scan(&got[len(got)-1]); err != nil {
+						return err
+					}
+				}
+				return nil
+			}, query, 7, 9)
+			return got, err
+		}
+		for range 3 {
+			if got, err := read(1); err != nil || !slices.Equal(got, []int64{7}) {
+				t.Errorf("%s: the first row is %v, %v; want 7", way, got, err)
+			}
+		}
+		closeUnnoticed(t, db)
+		if got, err := read(9); err != nil || !slices.Equal(got, []int64{7, 8, 9}) {
+			t.Errorf("%s: after a lost connection read %v, %v; want 7, 8, 9", way, got, err)
+		}
+		err := postgres.Read(t.Context(), db, func(rows postgres.Rows) error { rows.Next(); return nil },
+			`SELECT 1 / (n - 8) FROM generate_series($1::bigint, 9) AS n`, 8)
+		if _, refused := errors.AsType[*pgconn.PgError](err); !refused {
+			t.Errorf("%s: error = %v, want the database's", way, err)
+		}
+		canceled, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := postgres.Read(canceled, db, func(postgres.Rows) error { return nil }, query, 1, 2); !errors.Is(err,
+			context.Canceled) {
+			t.Errorf("%s: error = %v, want canceled", way, err)
+		}
+	}
+}
+
+func TestReadRefusesATransaction(t *testing.T) {
+	t.Parallel()
+	err := postgres.Transaction(t.Context(), ways(t)["directly"], func(tx models.Tx) error {
+		return postgres.Read(t.Context(), tx.DB, func(postgres.Rows) error { return nil }, `SELECT 1`)
+	})
+	if err == nil {
+		t.Error("a read in a transaction succeeds, which would not see its rows")
+	}
+}
+
+// closeUnnoticed closes the socket of an idle connection of the pool behind the back of its driver.
+func closeUnnoticed(t *testing.T, db *gorm.DB) {
+	t.Helper()
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	err = conn.Raw(func(driver any) error { return driver.(*stdlib.Conn).Conn().PgConn().Conn().Close() })
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -85,11 +85,12 @@ func stale(err error) bool {
 		pg.Code == "08P01" && pg.Routine == "PortalSetResultFormat"
 }
 
-// unsent reports whether pgx could not drop stale statements from a connection that had failed, which it does before it
-// sends the next one.
+// unsent reports whether nothing was sent, because the connection had failed. Before pgx sends a statement, it drops
+// stale ones from the connection, and that error does not say so.
 // Source: https://github.com/jackc/pgx/blob/v5.11.0/conn.go, deallocateInvalidatedCachedStatements
 func unsent(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "failed to deallocate cached statement(s)") // callers wrap it
+	return err != nil && (pgconn.SafeToRetry(err) ||
+		strings.Contains(err.Error(), "failed to deallocate cached statement(s)")) // callers wrap it
 }
 
 // full reports whether a server, a pooler, a database or a role refused a connection because it has too many.

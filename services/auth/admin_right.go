@@ -14,10 +14,12 @@ import (
 	"github.com/resume-matcher/credits/services/user"
 )
 
-// hasRightSQL is true for a user with the identity that holds the right of an address in the list, its argument. The
-// identity must still show that address, verified.
-const hasRightSQL = `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
-	WHERE i.user_id = users.id AND i.email_verified AND i.email = a.email AND a.email IN ?)`
+// hasRightSQL returns a condition that is true for a user with the identity that holds the right of an address in a
+// list, an array in SQL. The identity must still show that address, verified.
+func hasRightSQL(list string) string {
+	return `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
+	WHERE i.user_id = users.id AND i.email_verified AND i.email = a.email AND a.email = ANY (` + list + `))`
+}
 
 // grantAdminRight gives the right of an address in ADMIN_EMAILS or SUPPORT_EMAILS to the first identity that shows it,
 // verified. Later ones get nothing, because an address can change hands; the audit log records that once per user.

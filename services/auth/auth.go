@@ -18,6 +18,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/address"
 	"github.com/resume-matcher/credits/services/config"
 	"github.com/resume-matcher/credits/services/fault"
@@ -153,23 +154,34 @@ const userColumns = `users.id, coalesce(users.email, '') AS email, users.name,
 	users.credits_held, users.locale, users.created_at, users.updated_at`
 
 // accountColumns read a user with their rights, so that a change of ADMIN_EMAILS or SUPPORT_EMAILS counts at the next
-// request. Their arguments are the addresses of admins and of helpers.
-const accountColumns = userColumns + `, ` + hasRightSQL + ` AS admin, ` + hasRightSQL + ` AS helper,
+// request. $1 and $2 are the addresses of admins and of helpers.
+var accountColumns = userColumns + `, ` + hasRightSQL(`$1::text[]`) + ` AS admin, ` + hasRightSQL(`$2::text[]`) + ` AS helper,
 	coalesce((SELECT tenant_id FROM gate_users WHERE gate_users.user_id = users.id)::text, '') AS tenant_id`
+
+// fields are where the values of accountColumns belong, in their order.
+func (a *Account) fields() []any {
+	return []any{&a.ID, &a.Email, &a.Name, &a.StripeCustomerID, &a.CreditsBalance, &a.CreditsHeld, &a.Locale,
+		&a.CreatedAt, &a.UpdatedAt, &a.Admin, &a.Helper, &a.TenantID}
+}
 
 // Account returns the user with this id.
 // Errors: fault.NotFound when there is none.
 func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
-	var accounts []Account
-	err := s.db.WithContext(ctx).Raw(`SELECT `+accountColumns+` FROM users WHERE id = ? AND deleted_at IS NULL`,
-		listed(s.admins), listed(s.helpers), userID).Scan(&accounts).Error
+	var found *Account
+	err := postgres.Read(ctx, s.db, func(rows postgres.Rows) error {
+		if !rows.Next() {
+			return rows.Err()
+		}
+		found = &Account{}
+		return rows.Scan(found.fields()...)
+	}, `SELECT `+accountColumns+` FROM users WHERE id = $3 AND deleted_at IS NULL`, s.admins, s.helpers, userID)
 	if err != nil {
 		return Account{}, fmt.Errorf("read account %d: %w", userID, err)
 	}
-	if len(accounts) == 0 {
+	if found == nil {
 		return Account{}, fault.Because(fault.NotFound, fault.UserUnknown)
 	}
-	return accounts[0], nil
+	return *found, nil
 }
 
 // staff are the addresses of admins and helpers.

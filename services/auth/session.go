@@ -39,8 +39,7 @@ type Sessions struct {
 
 // Sessions returns the store. Sessions hashed with any of the secrets are found.
 func (s *Service) Sessions() *Sessions {
-	return &Sessions{db: s.db, secrets: s.secrets, admins: listed(s.admins), helpers: listed(s.helpers),
-		now: s.now}
+	return &Sessions{db: s.db, secrets: s.secrets, admins: s.admins, helpers: s.helpers, now: s.now}
 }
 
 // query returns a database handle whose statements time out.

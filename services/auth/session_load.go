@@ -2,36 +2,32 @@ package auth
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
-
-	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/batch"
 )
 
 // loadSQL reads live sessions by the hashes of their keys, each with its user's account. The subquery hides from the
 // planner how many keys there are: it would plan each execution for their number, which takes longer than to execute
 // it.
-const loadSQL = `SELECT s.key_hash AS asked, ` + loadColumns + `
-	FROM sessions AS s ` + loadLive + ` AND s.key_hash = ANY (ARRAY(SELECT unnest(string_to_array(?, ','))))`
+var loadSQL = `SELECT s.key_hash AS asked, ` + loadColumns + `
+	FROM sessions AS s ` + loadLive + ` AND s.key_hash = ANY (ARRAY(SELECT unnest($5::text[])))`
 
 // loadGateSQL is loadSQL by the hashes of the keys for the gate's own host.
-const loadGateSQL = `SELECT g.key_hash AS asked, ` + loadColumns + `
+var loadGateSQL = `SELECT g.key_hash AS asked, ` + loadColumns + `
 	FROM gate_sessions AS g JOIN sessions AS s ON s.key_hash = g.session_hash ` + loadLive + `
-	AND g.key_hash = ANY (ARRAY(SELECT unnest(string_to_array(?, ','))))`
+	AND g.key_hash = ANY (ARRAY(SELECT unnest($5::text[])))`
 
 // loadColumns are a session and its user's account; loadLive joins the user and leaves out what has ended.
-const (
-	loadColumns = `s.key_hash, s.user_id, s.issuer, s.subject, s.device, s.proved_at, s.elsewhere_at,
-		s.elsewhere_device, s.created_at, s.last_seen_at, s.expires_at, ` + accountColumns
-	loadLive = `JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
-	WHERE s.expires_at > ? AND s.last_seen_at > ?`
-)
+var loadColumns = `s.key_hash, s.user_id, s.issuer, s.subject, s.device, s.proved_at, s.elsewhere_at,
+	s.elsewhere_device, s.created_at, s.last_seen_at, s.expires_at, ` + accountColumns
+
+const loadLive = `JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
+	WHERE s.expires_at > $3 AND s.last_seen_at > $4`
 
 // SignedIn is a session and its user's account.
 type SignedIn struct {
@@ -40,13 +36,11 @@ type SignedIn struct {
 	Account Account
 }
 
-// scan reads the columns of loadSQL, in their order: every request does, so not by name.
-func (f *SignedIn) scan(rows *sql.Rows) error {
-	s, a := &f.Session, &f.Account
-	return rows.Scan(&f.Asked, &s.KeyHash, &s.UserID, &s.Issuer, &s.Subject, &s.Device, &s.ProvedAt,
-		&s.ElsewhereAt, &s.ElsewhereDevice, &s.CreatedAt, &s.LastSeenAt, &s.ExpiresAt,
-		&a.ID, &a.Email, &a.Name, &a.StripeCustomerID, &a.CreditsBalance, &a.CreditsHeld, &a.Locale, &a.CreatedAt,
-		&a.UpdatedAt, &a.Admin, &a.Helper, &a.TenantID)
+// scan reads the columns of loadSQL, in their order.
+func (f *SignedIn) scan(rows postgres.Rows) error {
+	s := &f.Session
+	return rows.Scan(append([]any{&f.Asked, &s.KeyHash, &s.UserID, &s.Issuer, &s.Subject, &s.Device, &s.ProvedAt,
+		&s.ElsewhereAt, &s.ElsewhereDevice, &s.CreatedAt, &s.LastSeenAt, &s.ExpiresAt}, f.Account.fields()...)...)
 }
 
 // load is the job of one request: a session to load, and the result.
@@ -99,13 +93,13 @@ func (s *Sessions) find(ctx context.Context, group *batch.Group[*load], query st
 
 // loadBatch reads the sessions of a batch in one statement.
 func (s *Sessions) loadBatch(ctx context.Context, query string, jobs []*load) {
-	db, cancel := s.query(context.WithoutCancel(ctx)) // the caller may leave, the others stay
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sessionTimeout) // the caller may leave, others stay
 	defer cancel()
 	var hashes []string
 	for _, j := range jobs {
 		hashes = append(hashes, j.hashes...)
 	}
-	found, err := s.read(db, query, hashes)
+	found, err := s.read(ctx, query, hashes)
 	for _, j := range jobs {
 		j.err = err
 		for _, hash := range j.hashes {
@@ -118,22 +112,19 @@ func (s *Sessions) loadBatch(ctx context.Context, query string, jobs []*load) {
 }
 
 // read reads the sessions with these hashes, by the hash.
-func (s *Sessions) read(db *gorm.DB, query string, hashes []string) (map[string]*SignedIn, error) {
-	now := s.now()
-	rows, err := db.Raw(query, s.admins, s.helpers, now, now.Add(-SessionIdle), strings.Join(hashes, ",")).Rows()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // it has been read, or failed
-	found := map[string]*SignedIn{}
-	for rows.Next() {
-		row := &SignedIn{}
-		if err := row.scan(rows); err != nil {
-			return nil, err
+func (s *Sessions) read(ctx context.Context, query string, hashes []string) (map[string]*SignedIn, error) {
+	found, now := map[string]*SignedIn{}, s.now()
+	err := postgres.Read(ctx, s.db, func(rows postgres.Rows) error {
+		for rows.Next() {
+			row := &SignedIn{}
+			if err := row.scan(rows); err != nil {
+				return err
+			}
+			found[row.Asked] = row
 		}
-		found[row.Asked] = row
-	}
-	return found, rows.Err()
+		return nil
+	}, query, s.admins, s.helpers, now, now.Add(-SessionIdle), hashes)
+	return found, err
 }
 
 // KeyHash is the session's primary key, which pages may show: it opens nothing.
