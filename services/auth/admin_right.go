@@ -14,11 +14,14 @@ import (
 	"github.com/resume-matcher/credits/services/user"
 )
 
-// hasRightSQL returns a condition that is true for a user with the identity that holds the right of an address in a
-// list, an array in SQL. The identity must still show that address, verified.
-func hasRightSQL(list string) string {
-	return `EXISTS (SELECT 1 FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
-	WHERE i.user_id = users.id AND i.email_verified AND i.email = a.email AND a.email = ANY (` + list + `))`
+// rightsSQL is an array of the addresses whose right an identity of the user holds. The identity must still show that
+// address, verified.
+const rightsSQL = `ARRAY(SELECT a.email FROM identities AS i JOIN admin_identities AS a ON a.issuer = i.issuer AND a.subject = i.subject
+	WHERE i.user_id = users.id AND i.email_verified AND i.email = a.email)`
+
+// holdsOne reports whether one of a user's rights is that of an address in the list.
+func holdsOne(rights, list []string) bool {
+	return slices.ContainsFunc(rights, func(email string) bool { return slices.Contains(list, email) })
 }
 
 // grantAdminRight gives the right of an address in ADMIN_EMAILS or SUPPORT_EMAILS to the first identity that shows it,

@@ -27,7 +27,7 @@ func TestAdminRightBelongsToAnIdentity(t *testing.T) {
 		if n := f.count(t, "SELECT count(*) FROM admin_identities"); n != 1 {
 			t.Fatalf("got %d identities with the right, want 1", n)
 		}
-		if n := f.count(t, "SELECT count(*) FROM users WHERE "+hasRightSQL(`ARRAY[?]`), boss); n != 1 {
+		if n := f.count(t, "SELECT count(*) FROM users WHERE ? = ANY ("+rightsSQL+")", boss); n != 1 {
 			t.Errorf("got %d admins, want 1", n)
 		}
 	})
@@ -101,7 +101,7 @@ func TestReleasedAdminRightGoesToTheNextIdentity(t *testing.T) {
 	f.signInAs(t, verified("2026", boss)) // changed at the provider
 	admins := func() (ids []int64) {
 		t.Helper()
-		if err := f.db.Raw("SELECT id FROM users WHERE "+hasRightSQL(`ARRAY[?]`)+" ORDER BY id",
+		if err := f.db.Raw("SELECT id FROM users WHERE ? = ANY ("+rightsSQL+") ORDER BY id",
 			boss).Scan(&ids).Error; err != nil {
 			t.Fatal(err)
 		}

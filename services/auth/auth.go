@@ -153,15 +153,20 @@ const userColumns = `users.id, coalesce(users.email, '') AS email, users.name,
 	coalesce(users.stripe_customer_id, '') AS stripe_customer_id, users.credits_balance,
 	users.credits_held, users.locale, users.created_at, users.updated_at`
 
-// accountColumns read a user with their rights, so that a change of ADMIN_EMAILS or SUPPORT_EMAILS counts at the next
-// request. $1 and $2 are the addresses of admins and of helpers.
-var accountColumns = userColumns + `, ` + hasRightSQL(`$1::text[]`) + ` AS admin, ` + hasRightSQL(`$2::text[]`) + ` AS helper,
-	coalesce((SELECT tenant_id FROM gate_users WHERE gate_users.user_id = users.id)::text, '') AS tenant_id`
+// accountColumns read a user with their rights, so that a change of the rights counts at the next request.
+const accountColumns = userColumns + `,
+	coalesce((SELECT tenant_id FROM gate_users WHERE gate_users.user_id = users.id)::text, '') AS tenant_id, ` + rightsSQL + ` AS rights`
 
-// fields are where the values of accountColumns belong, in their order.
-func (a *Account) fields() []any {
-	return []any{&a.ID, &a.Email, &a.Name, &a.StripeCustomerID, &a.CreditsBalance, &a.CreditsHeld, &a.Locale,
-		&a.CreatedAt, &a.UpdatedAt, &a.Admin, &a.Helper, &a.TenantID}
+// staffLists are the addresses in ADMIN_EMAILS and in SUPPORT_EMAILS.
+type staffLists struct{ admins, helpers []string }
+
+// scan reads the columns before, then accountColumns.
+func (a *Account) scan(rows postgres.Rows, staff staffLists, before ...any) error {
+	var rights []string
+	err := rows.Scan(append(before, &a.ID, &a.Email, &a.Name, &a.StripeCustomerID, &a.CreditsBalance, &a.CreditsHeld,
+		&a.Locale, &a.CreatedAt, &a.UpdatedAt, &a.TenantID, &rights)...)
+	a.Admin, a.Helper = holdsOne(rights, staff.admins), holdsOne(rights, staff.helpers)
+	return err
 }
 
 // Account returns the user with this id.
@@ -173,8 +178,8 @@ func (s *Service) Account(ctx context.Context, userID int64) (Account, error) {
 			return rows.Err()
 		}
 		found = &Account{}
-		return rows.Scan(found.fields()...)
-	}, `SELECT `+accountColumns+` FROM users WHERE id = $3 AND deleted_at IS NULL`, s.admins, s.helpers, userID)
+		return found.scan(rows, staffLists{s.admins, s.helpers})
+	}, `SELECT `+accountColumns+` FROM users WHERE id = $1 AND deleted_at IS NULL`, userID)
 	if err != nil {
 		return Account{}, fmt.Errorf("read account %d: %w", userID, err)
 	}

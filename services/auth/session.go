@@ -30,8 +30,7 @@ const (
 type Sessions struct {
 	db      *gorm.DB
 	secrets seal.Secrets
-	admins  []string
-	helpers []string
+	staff   staffLists
 	now     func() time.Time
 
 	loads, gateLoads batch.Group[*load]
@@ -39,7 +38,7 @@ type Sessions struct {
 
 // Sessions returns the store. Sessions hashed with any of the secrets are found.
 func (s *Service) Sessions() *Sessions {
-	return &Sessions{db: s.db, secrets: s.secrets, admins: s.admins, helpers: s.helpers, now: s.now}
+	return &Sessions{db: s.db, secrets: s.secrets, staff: staffLists{s.admins, s.helpers}, now: s.now}
 }
 
 // query returns a database handle whose statements time out.

@@ -14,20 +14,20 @@ import (
 // loadSQL reads live sessions by the hashes of their keys, each with its user's account. The subquery hides from the
 // planner how many keys there are: it would plan each execution for their number, which takes longer than to execute
 // it.
-var loadSQL = `SELECT s.key_hash AS asked, ` + loadColumns + `
-	FROM sessions AS s ` + loadLive + ` AND s.key_hash = ANY (ARRAY(SELECT unnest($5::text[])))`
+const loadSQL = `SELECT s.key_hash AS asked, ` + loadColumns + `
+	FROM sessions AS s ` + loadLive + ` AND s.key_hash = ANY (ARRAY(SELECT unnest($3::text[])))`
 
 // loadGateSQL is loadSQL by the hashes of the keys for the gate's own host.
-var loadGateSQL = `SELECT g.key_hash AS asked, ` + loadColumns + `
+const loadGateSQL = `SELECT g.key_hash AS asked, ` + loadColumns + `
 	FROM gate_sessions AS g JOIN sessions AS s ON s.key_hash = g.session_hash ` + loadLive + `
-	AND g.key_hash = ANY (ARRAY(SELECT unnest($5::text[])))`
+	AND g.key_hash = ANY (ARRAY(SELECT unnest($3::text[])))`
 
 // loadColumns are a session and its user's account; loadLive joins the user and leaves out what has ended.
-var loadColumns = `s.key_hash, s.user_id, s.issuer, s.subject, s.device, s.proved_at, s.elsewhere_at,
+const loadColumns = `s.key_hash, s.user_id, s.issuer, s.subject, s.device, s.proved_at, s.elsewhere_at,
 	s.elsewhere_device, s.created_at, s.last_seen_at, s.expires_at, ` + accountColumns
 
 const loadLive = `JOIN users ON users.id = s.user_id AND users.deleted_at IS NULL
-	WHERE s.expires_at > $3 AND s.last_seen_at > $4`
+	WHERE s.expires_at > $1 AND s.last_seen_at > $2`
 
 // SignedIn is a session and its user's account.
 type SignedIn struct {
@@ -37,10 +37,10 @@ type SignedIn struct {
 }
 
 // scan reads the columns of loadSQL, in their order.
-func (f *SignedIn) scan(rows postgres.Rows) error {
+func (f *SignedIn) scan(rows postgres.Rows, staff staffLists) error {
 	s := &f.Session
-	return rows.Scan(append([]any{&f.Asked, &s.KeyHash, &s.UserID, &s.Issuer, &s.Subject, &s.Device, &s.ProvedAt,
-		&s.ElsewhereAt, &s.ElsewhereDevice, &s.CreatedAt, &s.LastSeenAt, &s.ExpiresAt}, f.Account.fields()...)...)
+	return f.Account.scan(rows, staff, &f.Asked, &s.KeyHash, &s.UserID, &s.Issuer, &s.Subject, &s.Device, &s.ProvedAt,
+		&s.ElsewhereAt, &s.ElsewhereDevice, &s.CreatedAt, &s.LastSeenAt, &s.ExpiresAt)
 }
 
 // load is the job of one request: a session to load, and the result.
@@ -117,13 +117,13 @@ func (s *Sessions) read(ctx context.Context, query string, hashes []string) (map
 	err := postgres.Read(ctx, s.db, func(rows postgres.Rows) error {
 		for rows.Next() {
 			row := &SignedIn{}
-			if err := row.scan(rows); err != nil {
+			if err := row.scan(rows, s.staff); err != nil {
 				return err
 			}
 			found[row.Asked] = row
 		}
 		return nil
-	}, query, s.admins, s.helpers, now, now.Add(-SessionIdle), hashes)
+	}, query, now, now.Add(-SessionIdle), hashes)
 	return found, err
 }
 

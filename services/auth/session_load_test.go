@@ -9,17 +9,19 @@ import (
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
-// Requests that share a statement get their own account each, and an ended session is not found in the next one.
+// Requests that share a statement get their own account each. A session that has ended is not found in the next one, at
+// no server.
 func TestConcurrentLoads(t *testing.T) {
 	t.Parallel()
 	f := newSessionFixture(t)
+	other := f.Service.Sessions() // of another server
 	keys, users := make([]string, 20), make([]int64, 20)
 	for i := range keys {
 		keys[i], users[i] = f.openSession(t, fmt.Sprintf("user %d", i), "")
 	}
 	dbtest.Concurrently(20, func(i int) {
-		for range 5 {
-			found, err := f.Load(t.Context(), keys[i])
+		for n := range 6 {
+			found, err := []*Sessions{f.Sessions, other}[n%2].Load(t.Context(), keys[i])
 			if err != nil || found == nil || found.Account.ID != users[i] || found.Session.UserID != users[i] ||
 				found.Session.Key != keys[i] {
 				t.Errorf("session %d: got %+v, %v, want that of user %d", i, found, err, users[i])
@@ -28,8 +30,10 @@ func TestConcurrentLoads(t *testing.T) {
 		if err := f.EndAll(t.Context(), users[i]); err != nil {
 			t.Error(err)
 		}
-		if found, err := f.Load(t.Context(), keys[i]); err != nil || found != nil {
-			t.Errorf("session %d after its end: got %+v, %v, want none", i, found, err)
+		for _, server := range []*Sessions{other, f.Sessions} {
+			if found, err := server.Load(t.Context(), keys[i]); err != nil || found != nil {
+				t.Errorf("session %d after its end: got %+v, %v, want none", i, found, err)
+			}
 		}
 	})
 }
