@@ -29,7 +29,7 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 	}
 	h.labelProviders(page.Identities)
 	data.Bounce, data.Refused = page.Bounce, page.Refused
-	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).token, auth.MaxName
+	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).csrf(), auth.MaxName
 	data.Email, data.LetterLanguage = currentUser(c).Email, cmp.Or(currentUser(c).Locale, models.Locales[0])
 	for _, i := range page.Identities {
 		data.SignIns = append(data.SignIns, pages.SignIn{ID: auth.IdentityID(i), Provider: i.Provider, Email: i.Email,

@@ -23,7 +23,7 @@ func (h *Handler) renderDeletion(c *fiber.Ctx, status int, errors map[string]str
 	if err != nil {
 		return err
 	}
-	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, Balance: d.Balance,
+	data := pages.AccountDeletionData{Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), Balance: d.Balance,
 		Holds: d.Holds, Held: d.Held,
 		Awaiting: d.Awaiting, Disputed: d.Disputed, Booked: d.Booked, Resumes: d.Resumes, Until: d.Until,
 		Errors: errors, Refund: cmp.Or(formValue(c, "refund"), h.loadDraft(c).value("refund")),

@@ -42,7 +42,7 @@ func (h *Handler) retryEvent(c *fiber.Ctx) error {
 // showEvents is GET /{locale}/admin/events: the last delivery, open events, the last reconciliation, and every event.
 func (h *Handler) showEvents(c *fiber.Ctx) error {
 	f := h.parseFilter(c)
-	data := pages.AdminEventsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c),
+	data := pages.AdminEventsData{Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), ReadOnly: readOnly(c),
 		Types: h.Webhook.Types()}
 	statuses := []string{pages.StatusOpen}
 	for _, s := range models.StripeEventStatuses() {

@@ -38,7 +38,7 @@ func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureFor
 		return fault.New(fault.NotFound, nil)
 	}
 	return h.render(c, status, "admin_features.title", pages.AdminFeatures(pages.AdminFeaturesData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, Features: features, Form: form,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), Features: features, Form: form,
 	}))
 }
 

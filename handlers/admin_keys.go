@@ -36,7 +36,7 @@ func (h *Handler) renderKeys(c *fiber.Ctx, status int, data pages.AdminKeysData)
 		return err
 	}
 	data.Locale, data.CSRF, data.Keys, data.Form.Key, data.Now = pageLocale(c), currentVisitor(c).
-		token, keys, randomKey(), time.Now()
+		csrf(), keys, randomKey(), time.Now()
 	return h.render(c, status, "admin_keys.title", pages.AdminKeys(data))
 }
 

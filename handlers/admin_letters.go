@@ -39,7 +39,7 @@ func (h *Handler) renderUnsent(c *fiber.Ctx, status int, form pages.LetterSettin
 		return err
 	}
 	return h.render(c, status, "admin_letters.title", pages.AdminLetters(pages.AdminLettersData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, Letters: letters, Total: total, Form: form}))
+		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), Letters: letters, Total: total, Form: form}))
 }
 
 // saveLetterSettings is POST /{locale}/admin/letters: which optional letters the product writes.

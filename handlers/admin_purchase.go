@@ -53,7 +53,7 @@ func (h *Handler) renderAdminPurchase(c *fiber.Ctx, status int, forms purchaseFo
 // purchaseData is what the pages about one purchase show, without its forms.
 func (h *Handler) purchaseData(c *fiber.Ctx, d admin.PurchasePage) pages.AdminPurchaseData {
 	data := pages.AdminPurchaseData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c), User: d.User, People: d.People,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), ReadOnly: readOnly(c), User: d.User, People: d.People,
 		Purchase: d.Purchase, Events: d.Events,
 		Entries: d.Entries, Refunds: d.Refunds, Disputes: d.Disputes, Requests: d.Requests, Withdrawal: d.Withdrawal,
 		Entitlement: d.Entitlement, Overdue: d.Entitlement != nil && d.Entitlement.Overdue(h.Withdrawal.Now()),

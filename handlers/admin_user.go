@@ -52,7 +52,7 @@ func (h *Handler) renderAdminUser(c *fiber.Ctx, status int, forms userForms) err
 	}
 	here := fmt.Sprintf("/%s/admin/users/%d", pageLocale(c), page.User.ID)
 	data := pages.AdminUserData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c), User: page.User,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), ReadOnly: readOnly(c), User: page.User,
 		Identities: page.Identities,
 		Purchases:  page.Purchases,
 		Entries:    page.History.Entries, FirstURL: firstPage(here, cursor), NextURL: nextPage(here, page.History.Next),

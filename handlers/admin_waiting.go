@@ -27,7 +27,7 @@ func (h *Handler) renderWaitingItem(c *fiber.Ctx, status int, kind models.Waitin
 		return err
 	}
 	return h.render(c, status, "waiting.title", pages.WaitingItem(pages.WaitingItemData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c), Item: item, Form: form,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), ReadOnly: readOnly(c), Item: item, Form: form,
 	}))
 }
 

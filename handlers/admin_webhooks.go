@@ -51,7 +51,7 @@ func (h *Handler) renderWebhooks(c *fiber.Ctx, status int, data pages.AdminWebho
 	if data.Deliveries, err = h.Outbound.Deliveries(c.UserContext(), shownDeliveries); err != nil {
 		return err
 	}
-	data.Locale, data.CSRF, data.Form.Key = pageLocale(c), currentVisitor(c).token, randomKey()
+	data.Locale, data.CSRF, data.Form.Key = pageLocale(c), currentVisitor(c).csrf(), randomKey()
 	return h.render(c, status, "admin_webhooks.title", pages.AdminWebhooks(data))
 }
 

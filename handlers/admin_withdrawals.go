@@ -29,7 +29,7 @@ func (h *Handler) showWithdrawals(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	data := pages.AdminWithdrawalsData{Locale: pageLocale(c), CSRF: currentVisitor(c).token, ReadOnly: readOnly(c),
+	data := pages.AdminWithdrawalsData{Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), ReadOnly: readOnly(c),
 		Further: c.Query("after") != ""}
 	if next != nil {
 		data.Next = fmt.Sprintf("%t.%d.%d.%s", next.Handled, next.Priority, next.Received.UnixMicro(), next.ID)

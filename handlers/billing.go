@@ -23,7 +23,7 @@ func (h *Handler) showBilling(c *fiber.Ctx) error {
 	}
 	currentVisitor(c).account.User = page.User // the header shows the balance
 	return h.render(c, fiber.StatusOK, "billing.title", pages.Billing(pages.BillingData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, User: page.User,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), User: page.User,
 		Features: features(c, page.Features, page.User.Available()), Cover: page.Cover, Latest: page.Latest, Held: page.Held,
 		Usage: page.Usage, Return: h.returnState(c, page.Return), Matcher: h.matcherAddress(),
 	}))

@@ -27,7 +27,7 @@ const requestBudget = 9 * time.Second
 type visitor struct {
 	account *auth.Account   // nil for anonymous visitors and service keys
 	session *models.Session // nil without account
-	token   string          // CSRF token of the session; empty without one, and at the gate's own host
+	forms   *Sessions       // makes the session's CSRF tokens; nil without a session, and at the gate's own host
 	key     *models.APIKey  // of a calling program; excludes account
 }
 
@@ -178,10 +178,18 @@ func (h *Handler) identifyVisitor(c *fiber.Ctx) error {
 	}
 	v.account, v.session = account, session
 	if !h.atGate(c) {
-		v.token = h.Sessions.token(session)
+		v.forms = h.Sessions
 	}
 	actAs(c, func(a *models.Actor) { a.UserID = account.ID })
 	return nil
+}
+
+// csrf returns a CSRF token of the session; empty without one, and at the gate's own host.
+func (v *visitor) csrf() string {
+	if v.forms == nil {
+		return ""
+	}
+	return v.forms.token(v.session)
 }
 
 func currentVisitor(c *fiber.Ctx) *visitor {

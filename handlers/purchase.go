@@ -39,7 +39,7 @@ func (h *Handler) renderPackages(c *fiber.Ctx, status int, data pages.PurchaseDa
 		data.PriceID, data.Quantity = choice(offers, c.Query("package"), c.Query("price"), c.Query("quantity"))
 	}
 	data.PriceID = onSale(offers, data.PriceID)
-	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).token, randomKey(), offers
+	data.Locale, data.CSRF, data.Key, data.Packages = pageLocale(c), currentVisitor(c).csrf(), randomKey(), offers
 	data.Features = features(c, prices, 0)
 	data.ReturnURL = back
 	data.SmallBusiness, data.MaxQuantity = h.Site.SmallBusiness, catalog.MaxQuantity

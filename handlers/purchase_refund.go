@@ -25,7 +25,7 @@ func (h *Handler) renderPurchaseRefund(c *fiber.Ctx, status int, problem string)
 		return redirect(c, purchasePath(c))
 	}
 	return h.render(c, status, "purchase_refund.title", pages.PurchaseRefund(pages.PurchaseRefundData{
-		Locale: pageLocale(c), CSRF: currentVisitor(c).token, Key: randomKey(), Purchase: page.Purchase, Offer: page.Offer,
+		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), Key: randomKey(), Purchase: page.Purchase, Offer: page.Offer,
 		Error: problem}))
 }
 

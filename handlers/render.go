@@ -68,7 +68,7 @@ func (h *Handler) page(c *fiber.Ctx, title string) layouts.Page {
 	}
 	p.Silent = p.Flash == nil && c.Get("HX-Target") != "content"
 	if v := currentVisitor(c); v.account != nil && !h.atGate(c) { // a script may read what stands there
-		p.User, p.Available, p.Staff, p.CSRF = &v.account.User, v.account.Available(), v.account.Staff(), v.token
+		p.User, p.Available, p.Staff, p.CSRF = &v.account.User, v.account.Available(), v.account.Staff(), v.csrf()
 	}
 	return p
 }

@@ -22,7 +22,7 @@ func (h *Handler) renderUseNow(c *fiber.Ctx, status int, form pages.Statements) 
 		return redirect(c, purchasePath(c))
 	}
 	return h.render(c, status, "use_now.title", pages.UseNow(pages.UseNowData{Locale: pageLocale(c),
-		CSRF: currentVisitor(c).token, Purchase: page.Purchase, Held: page.Held, Statements: form,
+		CSRF: currentVisitor(c).csrf(), Purchase: page.Purchase, Held: page.Held, Statements: form,
 		Error: form.Errors["consent_version"]}))
 }
 
