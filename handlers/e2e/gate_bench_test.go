@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/resume-matcher/credits/models/dbtest"
 )
 
@@ -34,7 +36,8 @@ const (
 // BenchmarkGate sends requests to Resume Matcher through the gate and, as the yardstick, directly to it, in turn; and
 // requests for a page of ours to a server with the gate and to one without. One Resume Matcher is written in Go and
 // answers at once, another in Python, as the real one is. The database is durable. Figures are medians over rounds, so
-// run several (-benchtime 5x); the processor time of our server is that of all rounds.
+// run several (-benchtime 5x); the processor time of our server is that of all rounds. Beside them stands what the
+// database takes to find a session, asked on a connection of its own with nothing in between.
 func BenchmarkGate(b *testing.B) {
 	g := newGateBench(b)
 	for _, c := range g.cases {
@@ -45,6 +48,7 @@ func BenchmarkGate(b *testing.B) {
 		for _, c := range g.cases {
 			g.run(b, c)
 		}
+		g.lookUp(b)
 		g.stream(b, "stream, direct", g.matcher.url, "")
 		g.stream(b, "stream, gate", g.gated.url, g.cookies[0])
 	}
@@ -58,6 +62,7 @@ type gateBench struct {
 	matcher *quickMatcher
 	gated   *site
 	cookies []string // header lines of some users
+	conn    *pgx.Conn
 	cases   []gateCase
 	figures map[string]*figure
 	worked  map[string]time.Duration // processor time of our server, by case
@@ -100,6 +105,7 @@ func newGateBench(b *testing.B) *gateBench {
 		}
 		g.cookies = append(g.cookies, "Cookie: "+strings.Join(pairs, "; ")+"\r\n")
 	}
+	g.conn = connectAlone(b, g.fx.url)
 	origin := "Origin: " + g.gated.url + "\r\nContent-Length: 0\r\n"
 	none := []string{""}
 	get := func(name string, clients, each int, path string, cookies []string) gateCase {
@@ -215,6 +221,7 @@ func (g *gateBench) stream(b *testing.B, name, address, cookie string) {
 func (g *gateBench) report(b *testing.B) {
 	b.Helper()
 	b.ReportMetric(0, "ns/op") // drop the meaningless time per round
+	g.reportLookUp(b)
 	for _, c := range append(g.cases, gateCase{name: "stream", past: "direct"}) {
 		direct, gate := g.figures[c.name+", "+c.past], g.figures[c.name+", gate"]
 		gate.yard, gate.than = direct.rates, c.past
