@@ -48,8 +48,8 @@ func TestAnswersThatCannotBeReadDoNotArrive(t *testing.T) {
 	dbtest.CheckLedger(t, m.db)
 }
 
-// A user can make the model work for an answer that is not worth credits, such as a preview that changes nothing. A day
-// has few of them, and any number of those that are paid or fail.
+// A user can make the model work for an answer that is not worth credits, such as a preview that changes nothing, or
+// make it fail. A day has few of them, and any number of those that are paid.
 func TestUnpaidAnswersAreFew(t *testing.T) {
 	t.Parallel()
 	m := newMatcher(t)
@@ -59,8 +59,8 @@ func TestUnpaidAnswersAreFew(t *testing.T) {
 		model         resumematcher.Model
 		times, status int
 	}{
-		{resumematcher.Fails500, 45, http.StatusInternalServerError}, {resumematcher.Good, 45, http.StatusOK},
-		{resumematcher.EmptyObject, 40, http.StatusOK},
+		{resumematcher.Fails500, 16, http.StatusInternalServerError}, {resumematcher.Good, 45, http.StatusOK},
+		{resumematcher.EmptyObject, 24, http.StatusOK},
 	} {
 		m.app.SetModel(c.model)
 		for n := range c.times {
@@ -80,6 +80,31 @@ func TestUnpaidAnswersAreFew(t *testing.T) {
 	if status != http.StatusOK {
 		t.Errorf("another route: status %d, error %v; want 200", status, err)
 	}
+	dbtest.CheckLedger(t, m.db)
+}
+
+// Failures count as far as the model may have been asked before them.
+func TestFailuresOfTheModelAreFew(t *testing.T) {
+	t.Parallel()
+	m := newMatcher(t)
+	preview, seen := post("/resumes/improve/preview", m.target()), 0
+	for _, c := range []struct{ status, times int }{
+		{http.StatusBadRequest, 11}, {http.StatusNotFound, 11},
+		{http.StatusBadGateway, 11}, {http.StatusServiceUnavailable, 11},
+		{http.StatusUnprocessableEntity, 14}, {http.StatusGatewayTimeout, 13}, {http.StatusInternalServerError, 13},
+	} {
+		m.behind(func(w http.ResponseWriter, _ *http.Request) { seen++; w.WriteHeader(c.status) })
+		for n := range c.times {
+			if status, _, err := m.serve(t.Context(), 0, preview); status != c.status {
+				t.Fatalf("failure %d with status %d: status %d, error %v", n+1, c.status, status, err)
+			}
+		}
+	}
+	before := seen
+	if _, _, err := m.serve(t.Context(), 0, preview); !fault.Is(err, fault.RateLimited) || seen != before {
+		t.Errorf("failure 41: error %v, Resume Matcher saw %d more requests; want rate limited and 0", err, seen-before)
+	}
+	m.wantTaken("failures", 0)
 	dbtest.CheckLedger(t, m.db)
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,7 +66,7 @@ func (s *Service) hold(ctx context.Context, rule *routes.Rule, r Request, plan r
 
 // charge asks Resume Matcher, then captures the credits of a good answer and releases all others, also when it panics.
 func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, error) {
-	unpaid := false // there is an answer that is 2xx and not worth the credits
+	unpaid := false // the model may have been asked, for nothing that is worth the credits
 	defer func() {
 		if !unpaid {
 			w.unpaid.Restore()
@@ -78,9 +79,10 @@ func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, er
 	defer cancel()
 	answer, err := s.send(asked, r)
 	if err != nil {
+		unpaid = errors.Is(asked.Err(), context.DeadlineExceeded)
 		return nil, errors.Join(err, s.release(ctx, w, 0))
 	}
-	unpaid = answer.Status >= 200 && answer.Status <= 299
+	unpaid = askedModel(answer.Status)
 	body, err := answer.readWhole(asked)
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
@@ -101,6 +103,16 @@ func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, er
 	}
 	answer.Body, answer.Length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return answer, nil
+}
+
+// askedModel reports whether the model may have been asked before an answer with this status. When the model fails,
+// which a user's text can bring about, Resume Matcher answers 500, 422 or 504. Servers in front answer 502 or 503.
+func askedModel(status int) bool {
+	switch status {
+	case http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusGatewayTimeout:
+		return true
+	}
+	return status >= 200 && status <= 299
 }
 
 // capture takes the credits. It tries again while the database is away, since the work has been done.

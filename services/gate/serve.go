@@ -121,12 +121,13 @@ func (s *Service) serve(ctx context.Context, rule *routes.Rule, r Request) (*Res
 	return s.charge(ctx, work, r)
 }
 
-// maxUnpaid is how many answers of one route a user may get in 24 hours that are 2xx and not worth the credits. Each
-// may have cost the operator a call of the model, and a user can write requests that have no other answer.
+// maxUnpaid is how many requests of one route a user may make in 24 hours for which the model may have been asked and
+// that are not paid. Each may have cost the operator a call, and a user can write requests that all end so: where
+// nothing is to be changed, or with a text that keeps the model from answering in the form that is wanted.
 const maxUnpaid = 40
 
-// countUnpaid counts a request as one whose answer will not be paid. Restore the window's count if it is, or if there
-// is not such an answer.
+// countUnpaid counts a request as one that is not paid. Restore the window's count if it is, or if the model was not
+// asked.
 // Errors: fault.RateLimited.
 func (s *Service) countUnpaid(ctx context.Context, rule *routes.Rule, userID int64) (*limit.Window, error) {
 	window := s.Limits.WindowOf(limit.Rule{Name: "gate unpaid " + rule.Name(), Window: 24 * time.Hour}, limit.User(userID))
