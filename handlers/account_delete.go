@@ -72,7 +72,7 @@ func (h *Handler) deleteAccount(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	c.Set("Clear-Site-Data", `"storage"`) // as signOut
+	h.forgetTyped(c)
 	return h.redirectWithFlash(c, localPath(c, ""), "account_deleted")
 }
 

@@ -15,6 +15,6 @@ func (h *Handler) signOutEverywhere(c *fiber.Ctx) error {
 	if err := h.Sessions.rows.EndAll(c.UserContext(), currentUserID(c)); err != nil {
 		return err
 	}
-	c.Set("Clear-Site-Data", `"storage"`) // as signOut
+	h.forgetTyped(c)
 	return h.redirectWithFlash(c, localPath(c, ""), "signed_out_everywhere")
 }

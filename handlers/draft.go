@@ -24,6 +24,7 @@ type draft struct {
 	Page   string            `json:"page"`   // the path of the page that has the form, without the language
 	Form   string            `json:"form"`   // the rest of the path that the form posts to
 	Fields map[string]string `json:"fields"` // by name
+	User   int64             `json:"user"`   // who typed it; 0 for a visitor who was signed out
 	Until  int64             `json:"until"`  // Unix time
 }
 
@@ -40,7 +41,8 @@ func (h *Handler) saveDraft(c *fiber.Ctx) string {
 	if query != "" {
 		return address + "?" + query
 	}
-	d := draft{ID: rand.Text()[:12], Page: page, Fields: map[string]string{}, Until: time.Now().Add(draftLife).Unix()}
+	d := draft{ID: rand.Text()[:12], Page: page, Fields: map[string]string{}, User: currentUserID(c),
+		Until: time.Now().Add(draftLife).Unix()}
 	if action, below := strings.CutPrefix(c.Path(), address+"/"); below {
 		d.Form = action
 	}
@@ -75,7 +77,7 @@ func (h *Handler) sealDraft(d draft) string {
 	return h.Sessions.secrets.Seal(draftPurpose, plain)
 }
 
-// loadDraft returns the draft that the requested page's address names, or an empty one.
+// loadDraft returns the draft that the requested page's address names, or an empty one. No user sees another's.
 func (h *Handler) loadDraft(c *fiber.Ctx) (d draft) {
 	id := c.Query(paramDraft)
 	if id == "" {
@@ -83,15 +85,11 @@ func (h *Handler) loadDraft(c *fiber.Ctx) (d draft) {
 	}
 	plain, ok := h.Sessions.secrets.Open(draftPurpose, c.Cookies(h.Sessions.cookieName(draftCookie)))
 	page, _ := pagePath(c, pageLocale(c))
-	if !ok || json.Unmarshal(plain, &d) != nil || d.ID != id || d.Page != page || time.Now().Unix() > d.Until {
+	if !ok || json.Unmarshal(plain, &d) != nil || d.ID != id || d.Page != page || time.Now().Unix() > d.Until ||
+		d.User != 0 && d.User != currentUserID(c) {
 		return draft{}
 	}
 	return d
-}
-
-// dropDraft removes the draft, so that the browser's next user does not see it.
-func (h *Handler) dropDraft(c *fiber.Ctx) {
-	h.Sessions.setCookie(c, h.Sessions.cookieName(draftCookie), "", -1)
 }
 
 // of reports whether the draft belongs to the form that posts to action, a path below the page; "" is the page's own.

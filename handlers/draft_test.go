@@ -70,6 +70,7 @@ func TestDraft(t *testing.T) {
 	for what, change := range map[string]func(*draft){
 		"of another page": func(d *draft) { d.Page = "/admin/keys" },
 		"of another form": func(d *draft) { d.Form = "letters" },
+		"of another user": func(d *draft) { d.User = id + 1 },
 		"of an hour ago":  func(d *draft) { d.Until = time.Now().Add(-time.Hour).Unix() },
 	} {
 		other := d
@@ -79,10 +80,11 @@ func TestDraft(t *testing.T) {
 			t.Errorf("a draft %s: name %q, want %q", what, got, own)
 		}
 	}
-	leaving := f.member(id)
-	if r := leaving.post("/logout", url.Values{}); !strings.Contains(strings.Join(r.header.Values("Set-Cookie"), "\n"),
-		draftCookie+"=;") {
-		t.Errorf("signing out sets %q, want the draft removed", r.header.Values("Set-Cookie"))
+	for _, leave := range []string{"/logout", "/en/account/sessions/end", "/en/account/delete"} {
+		r := f.member(id).post(leave, url.Values{"sure": {"yes"}})
+		if !strings.Contains(strings.Join(r.header.Values("Set-Cookie"), "\n"), draftCookie+"=;") {
+			t.Errorf("%s: status %d, sets %q, want the draft removed", leave, r.status, r.header.Values("Set-Cookie"))
+		}
 	}
 }
 
