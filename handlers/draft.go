@@ -14,6 +14,7 @@ const (
 	draftPurpose = "form draft"
 	paramDraft   = "draft"
 	draftLife    = 15 * time.Minute
+	draftFields  = 50 // of a posted form; ours have fewer
 )
 
 // draft is what a visitor typed into a form that could not be carried out yet: they must sign in or reauthenticate, or
@@ -33,13 +34,17 @@ var undrafted = map[string]bool{"_csrf": true, "idempotency_key": true, "seen": 
 	"confirmed": true, "consent_early_start": true, "consent_compensation": true}
 
 // saveDraft stores what was typed into the posted form and returns the address of the page that shows it again. It
-// drops the longest value when the cookie gets too long, and all of them if that does not help.
+// drops the longest value when the cookie gets too long, and all of them if that does not help or there are more than
+// draftFields.
 func (h *Handler) saveDraft(c *fiber.Ctx) string {
 	page, query := pagePath(c, pageLocale(c))
 	page = strings.TrimSuffix(page, "/export.zip") // the page that links to the export
 	address := "/" + pageLocale(c) + page
 	if query != "" {
 		return address + "?" + query
+	}
+	if c.Request().PostArgs().Len() > draftFields {
+		return address
 	}
 	d := draft{ID: rand.Text()[:12], Page: page, Fields: map[string]string{}, User: currentUserID(c),
 		Until: time.Now().Add(draftLife).Unix()}

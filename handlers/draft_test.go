@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -85,6 +86,13 @@ func TestDraft(t *testing.T) {
 		if !strings.Contains(strings.Join(r.header.Values("Set-Cookie"), "\n"), draftCookie+"=;") {
 			t.Errorf("%s: status %d, sets %q, want the draft removed", leave, r.status, r.header.Values("Set-Cookie"))
 		}
+	}
+	crowd := url.Values{}
+	for i := range draftFields + 1 {
+		crowd.Set(fmt.Sprint("field", i), "x")
+	}
+	if d, _ := f.drafted(signedOut.post("/en/account", crowd)); d.ID != "" {
+		t.Errorf("a form of %d fields: the draft has %d, want none", len(crowd), len(d.Fields))
 	}
 }
 
