@@ -1,12 +1,20 @@
 package ops_test
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // run runs a program in a directory, and fails the test with its output if it fails. A program that is not installed
@@ -51,19 +59,20 @@ func TestCaddyAcceptsTheCaddyfile(t *testing.T) {
 	run(t, ".", "caddy", "validate", "--adapter", "caddyfile", "--config", "Caddyfile")
 }
 
-// nginx accepts the file. Certificates and privileged ports are left out.
-func TestNginxAcceptsTheConfiguration(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
+// nginxFolder returns a directory with main.conf and with nginx.conf in front of a server at upstream, without
+// certificates and privileged ports: the server with the location listens at the Unix socket front.
+func nginxFolder(t *testing.T, upstream string) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
 	text := regexp.MustCompile(`(?m)^ *(ssl_|listen ).*\n`).ReplaceAllString(read(t, "nginx.conf"), "")
-	listen := 0
-	text = regexp.MustCompile(`server \{\n`).ReplaceAllStringFunc(text, func(open string) string {
-		listen++
-		return open + "listen unix:" + filepath.Join(folder, "socket") + strings.Repeat("x", listen) + ";\n"
-	})
-	text = strings.ReplaceAll(text, "/var/log/nginx", folder)
+	for _, socket := range []string{"redirect", "front"} {
+		text = strings.Replace(text, "server {\n", "server { listen unix:"+filepath.Join(folder, socket)+";\n", 1)
+	}
+	text = strings.NewReplacer("/var/log/nginx", folder, "127.0.0.1:3000", upstream).Replace(text)
 	write(t, filepath.Join(folder, "credits.conf"), text)
 	write(t, filepath.Join(folder, "main.conf"), strings.ReplaceAll(`
+daemon off;
+master_process off;
 pid FOLDER/pid;
 error_log stderr;
 events {}
@@ -76,7 +85,70 @@ http {
     scgi_temp_path FOLDER/scgi;
     include FOLDER/credits.conf;
 }`, "FOLDER", folder))
-	run(t, folder, "nginx", "-t", "-p", ".", "-c", "main.conf")
+	return folder
+}
+
+// nginx accepts the file.
+func TestNginxAcceptsTheConfiguration(t *testing.T) {
+	t.Parallel()
+	run(t, nginxFolder(t, "127.0.0.1:3000"), "nginx", "-t", "-p", ".", "-c", "main.conf")
+}
+
+// nginx passes on the largest cookies that we set and get, and logs neither them nor the query string.
+func TestNginxPassesOurCookies(t *testing.T) {
+	t.Parallel()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Skip("nginx is not installed")
+	}
+	const policies, id = 2000, "req_of_the_test" // bytes of our other headers
+	product := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-ID", id)
+		w.Header().Set("Permissions-Policy", strings.Repeat("p", policies))
+		http.SetCookie(w, &http.Cookie{Name: "draft", Value: strings.Repeat("x", 4096-len("draft"))})
+		fmt.Fprint(w, len(r.Header.Get("Cookie")))
+	}))
+	t.Cleanup(product.Close)
+	folder := nginxFolder(t, product.Listener.Addr().String())
+	cmd := exec.CommandContext(t.Context(), program, "-p", folder, "-c", "main.conf")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (conn net.Conn,
+		err error) {
+		for ctx.Err() == nil { // nginx is starting
+			if conn, err = new(net.Dialer).DialContext(ctx, "unix", filepath.Join(folder, "front")); err == nil {
+				break
+			}
+		}
+		return conn, err
+	}}, Timeout: 10 * time.Second}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://credits.example.com/en/admin?q=ada", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const cookies = 12 << 10
+	req.Header.Set("Cookie", "flow="+strings.Repeat("y", cookies-len("flow=")))
+	answer, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK || string(body) != fmt.Sprint(cookies) {
+		t.Errorf("status %d, %.100q (%v), want 200 and all cookies", answer.StatusCode, body, err)
+	}
+	client.CloseIdleConnections()
+	if err := cmd.Process.Signal(syscall.SIGQUIT); err != nil { // by then it has logged the request
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("nginx: %v", err)
+	}
+	log := read(t, filepath.Join(folder, "access.log"))
+	if !strings.Contains(log, `"GET /en/admin" 200 `) || !strings.Contains(log, id) || strings.Contains(log, "ada") {
+		t.Errorf("the log has %q, want the path and the request's id alone", log)
+	}
 }
 
 // Docker Compose itself reads the file.
