@@ -83,6 +83,13 @@ func UsedUp(db *gorm.DB) bool {
 	return s.MaxOpenConnections > 0 && s.InUse >= s.MaxOpenConnections
 }
 
+// Answers reports whether db has a connection to a server that answers, or gets one. It waits for one that is in use,
+// but not, as statements do, until a server that is full has room.
+func Answers(ctx context.Context, db *gorm.DB) bool {
+	pool, err := db.DB()
+	return err == nil && pool.PingContext(ctx) == nil
+}
+
 // Close closes every connection of db.
 func Close(db *gorm.DB) error {
 	pool, err := db.DB()

@@ -38,7 +38,7 @@ func newFixture(t testing.TB) *fixture {
 	s := &fixture{t: t, user: dbtest.User(t, db, "ada@example.com").ID, clock: models.Now()}
 	s.Service = &Service{
 		DB: db, Secrets: []string{testSecret}, Now: func() time.Time { return s.clock }, Log: slog.New(slog.DiscardHandler),
-		InlineTimeout: dbtest.HangTimeout,
+		InlineTimeout: dbtest.HangTimeout, ReserveTimeout: dbtest.HangTimeout,
 	}
 	s.Purchase = &purchase.Service{
 		DB: db, Stripe: stripeapi.New("sk_test_0123456789", stripeWithLineItems(t)), Now: s.Now, Log: s.Log,

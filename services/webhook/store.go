@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,16 +57,22 @@ func (s *Service) doneRow(event models.StripeEvent) models.StripeEvent {
 // store inserts an event for the worker; inserted is false for a duplicate.
 func (s *Service) store(ctx context.Context, event models.StripeEvent) (inserted bool, err error) {
 	event.Status, event.NextAttemptAt = models.EventReceived, s.Now().Add(inlineGrace)
-	inserted, _, err = insert(s.free().WithContext(ctx), event)
+	inserted, _, err = insert(s.free(ctx).WithContext(ctx), event)
 	return inserted, err
 }
 
-// free returns the connections on which an event can be stored at once.
-func (s *Service) free() *gorm.DB {
-	if s.Reserve != nil && postgres.UsedUp(s.DB) {
-		return s.Reserve
+// free returns the connections on which an event can be stored soonest: the reserve while all others are taken, unless
+// it is taken as well or the server is full.
+func (s *Service) free(ctx context.Context) *gorm.DB {
+	if s.Reserve == nil || !postgres.UsedUp(s.DB) {
+		return s.DB
 	}
-	return s.DB
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.ReserveTimeout, time.Second))
+	defer cancel()
+	if !postgres.Answers(ctx, s.Reserve) {
+		return s.DB
+	}
+	return s.Reserve
 }
 
 // insert inserts an event's row; inserted is false for a duplicate. unblocks reports whether events of the same
@@ -133,7 +140,7 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 	s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", cause)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineTimeout)
 	defer cancel()
-	err := postgres.Transaction(ctx, s.free(), func(tx models.Tx) error {
+	err := postgres.Transaction(ctx, s.free(ctx), func(tx models.Tx) error {
 		event, err := claim(tx, eventID, false) // wait: the failed transaction may still be rolling back
 		if err != nil || event == nil {
 			return err

@@ -36,6 +36,10 @@ type Service struct {
 	// InlineTimeout bounds the booking of an event inside the request that delivers it. An event that takes longer is
 	// stored, and the worker books it. Default: two seconds.
 	InlineTimeout time.Duration
+
+	// ReserveTimeout is how long an event waits for a connection of Reserve before it waits for one of DB. Default: one
+	// second.
+	ReserveTimeout time.Duration
 }
 
 // Receive verifies an event, stores it and tries to book it at once. A nil error means that the event is stored; the

@@ -89,40 +89,6 @@ func TestInlineTimeoutCountsNoAttempt(t *testing.T) {
 	s.wantBalance(1200)
 }
 
-// An event is stored while every connection is taken, and booked once one is free.
-func TestEventIsStoredWithoutAFreeConnection(t *testing.T) {
-	t.Parallel()
-	s := newFixture(t)
-	pool, err := postgres.OpenSized(dbtest.URLOf(s.DB), 1, nil)
-	s.must(err)
-	t.Cleanup(func() { postgres.Close(pool) })
-	s.Reserve, s.DB, s.Purchase.DB, s.InlineTimeout = s.DB, pool, pool, 10*time.Millisecond
-	taken := pool.Begin()
-	s.must(taken.Error)
-	ctx, cancel := context.WithTimeout(t.Context(), dbtest.HangTimeout)
-	defer cancel()
-	payload := s.completed("evt_1", "cs_1", "paid")
-	for range 2 {
-		s.must(s.Receive(ctx, []byte(payload), sign(payload, testSecret, s.clock)))
-	}
-	dbtest.Concurrently(20, func(n int) {
-		s.receive(event(fmt.Sprint("evt_ping_", n%5), "ping", `{"id":"x"}`))
-	})
-	var row models.StripeEvent
-	s.must(s.Reserve.Take(&row, "event_id = 'evt_1'").Error)
-	if row.Status != models.EventReceived || row.Attempts != 0 || row.NextAttemptAt.After(s.clock.Add(inlineGrace)) {
-		t.Errorf("event is %s after %d attempts, the next at %s; want received after 0, the next within %s", row.Status,
-			row.Attempts, row.NextAttemptAt, inlineGrace)
-	}
-	s.must(taken.Rollback().Error)
-	s.InlineTimeout = 0
-	s.clock = s.clock.Add(inlineGrace + time.Second)
-	s.must(s.BookDue(t.Context()))
-	s.wantBalance(1200)
-	s.deliver(payload)
-	s.wantBalance(1200)
-}
-
 func TestOverviewWithoutEvents(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
