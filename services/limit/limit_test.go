@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -175,10 +177,20 @@ func TestAddressesOfOneSubscriberAreOneSender(t *testing.T) {
 	}
 }
 
+// Rules of one name would share their windows.
 func TestRulesHaveUniqueNamesAndSaneBounds(t *testing.T) {
 	t.Parallel()
+	rules := []Rule{SignIn, SignInReturn, WrongKey, Checkout, Refund, Receipt, Poll, Spend, Account, Export, HistoryFile,
+		AdminWrite, Reconcile, DeniedLine}
+	source, err := os.ReadFile("rule.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), "= Rule{"); n != len(rules) {
+		t.Errorf("rule.go has %d rules, of which this test knows %d", n, len(rules))
+	}
 	var names []string
-	for _, r := range []Rule{SignIn, WrongKey, Spend} {
+	for _, r := range rules {
 		if r.Name == "" || slices.Contains(names, r.Name) || r.Count < 1 || r.Window < time.Minute || r.Window > time.Hour ||
 			r.InAll != 0 && r.InAll < r.Count {
 			t.Errorf("rule %+v: want a unique name, a count, a window of a minute to an hour, and InAll above the count", r)
