@@ -326,26 +326,3 @@ func TestClosedWithdrawalOfADeletedAccount(t *testing.T) {
 	f.wantRefunds("in the end", "250", "500")
 	f.wantCredits("in the end", 0, 0)
 }
-
-// A bank may reject a refund after the account was deleted. What the withdrawal waived is taken again.
-func TestFailedRefundOfADeletedAccount(t *testing.T) {
-	t.Parallel()
-	f := newDeletionFixture(t)
-	admin := dbtest.User(t, f.DB, "admin@example.com").ID
-	f.post(-80, models.ReasonResumeAnalysis) // 30 of the newer purchase are used
-	f.must(f.refund(f.offers()))
-	f.must(f.Delete(t.Context(), f.user.ID))
-	f.work()
-	f.wantRefunds("after the deletion", "500")
-	f.wantCredits("after the deletion", 0, 0)
-	var refund string
-	f.must(f.DB.Raw(`SELECT refund_id FROM refund_requests`).Scan(&refund).Error)
-	_, err := f.Purchase.BookFetched(t.Context(), purchase.Refund{ID: refund, PaymentRef: "pi_3", ChargeID: "ch_1",
-		Currency: "eur", Status: "failed", Amount: 500}, nil)
-	f.must(err)
-	f.wantCredits("the refund failed", 70, 0)
-	var id string
-	f.must(f.DB.Raw(`SELECT id::text FROM withdrawals WHERE handled_at IS NULL`).Scan(&id).Error)
-	f.must(f.Withdrawal.Close(t.Context(), id, admin, "req_1"))
-	f.wantCredits("closed", 0, 0)
-}
