@@ -39,7 +39,11 @@ func TestEachSenderAndRuleHasItsOwnLimit(t *testing.T) {
 	l := New(f.db, f.clock.Now)
 	f.inOneWindow(r.Window, func(round int) int64 {
 		exhaust(t, r, func(int) Sender { return User(int64(round)) }, l)
-		for _, other := range []Sender{User(100 + int64(round)), addressed("192.0.2.1")} {
+		others := []Sender{User(100 + int64(round)), addressed("192.0.2.1")}
+		for network := range r.Count + 1 { // of one site, which has no limit of its own without InAll
+			others = append(others, addressed(fmt.Sprintf("2001:db8:%x:%x::1", round, network)))
+		}
+		for _, other := range others {
 			if err := l.Allow(t.Context(), r, other); err != nil {
 				t.Errorf("another sender: error = %v, want none", err)
 			}
@@ -125,8 +129,8 @@ func TestAnonymousSendersCauseABoundedNumberOfQueries(t *testing.T) {
 			}
 		}
 	}
-	if n := f.queries.Load(); n > 10 || f.rows() > 10 {
-		t.Errorf("%d queries inserted %d rows, want at most 10 each", n, f.rows())
+	if n := f.queries.Load(); n != 10 || f.rows() > 10 {
+		t.Errorf("%d queries inserted %d rows, want 10, and at most 10", n, f.rows())
 	}
 	if allowed != 200 {
 		t.Errorf("allowed %d actions, want 200: 2 of each address", allowed)
@@ -134,11 +138,42 @@ func TestAnonymousSendersCauseABoundedNumberOfQueries(t *testing.T) {
 	if err := l.Allow(t.Context(), r, User(1)); err != nil || f.queries.Load() == 0 {
 		t.Errorf("a user: error = %v after %d queries, want none, and a query", err, f.queries.Load())
 	}
+	before := f.queries.Load()
+	for i, c := range []struct {
+		wait time.Duration
+		want int64 // queries since
+	}{{time.Minute - time.Nanosecond, 0}, {time.Nanosecond, 1}} {
+		f.clock.Add(c.wait)
+		other := addressed(fmt.Sprintf("198.51.100.%d", i))
+		err := l.Allow(t.Context(), r, other)
+		if wait := l.WindowOf(r, other).RetryAfter(); wait != 0 {
+			t.Errorf("%s later: retry after %s with an action left, want at once", c.wait, wait)
+		}
+		if n := f.queries.Load() - before; err != nil || n != c.want {
+			t.Errorf("%s later: error = %v after %d queries, want none after %d", c.wait, err, n, c.want)
+		}
+	}
+}
+
+// Windows in memory are bounded. Those that are in use stay.
+func TestWindowsInMemoryAreBounded(t *testing.T) {
+	t.Parallel()
+	r, now := Rule{Name: "test", Count: 2, Window: time.Minute}, time.Now()
+	l := New(nil, func() time.Time { return now })
+	locked := l.WindowOf(r, User(1))
+	unlock, err := locked.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
 	for i := range 3 * maxWindows {
 		l.WindowOf(r, addressed(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)))
 	}
 	if n := len(l.windows); n > maxWindows {
 		t.Errorf("%d windows in memory, want at most %d", n, maxWindows)
+	}
+	if l.WindowOf(r, User(1)) != locked {
+		t.Error("the locked window was evicted, want it kept")
 	}
 }
 

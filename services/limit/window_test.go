@@ -61,11 +61,14 @@ func TestSweep(t *testing.T) {
 	if n, err := l.Sweep(t.Context()); n != 0 || err != nil {
 		t.Errorf("swept %d rows of open windows (%v), want 0", n, err)
 	}
-	err := f.db.Exec(`INSERT INTO rate_windows (subject, minute, taken, granted, ends_at)
-		SELECT 'old:' || n, now() - interval '1 hour', 1, 1, now() - interval '61 seconds' FROM generate_series(1, 2500) n`).Error
-	if err != nil {
-		t.Fatal(err)
+	insertOld := func(rows int) {
+		if err := f.db.Exec(`INSERT INTO rate_windows (subject, minute, taken, granted, ends_at)
+			SELECT 'old:' || n, now() - interval '1 hour', 1, 1, now() - interval '61 seconds' FROM generate_series(1, ?) n`,
+			rows).Error; err != nil {
+			t.Fatal(err)
+		}
 	}
+	insertOld(2500)
 	var swept atomic.Int64
 	dbtest.Concurrently(4, func(int) {
 		n, err := New(f.db, nil).Sweep(t.Context())
@@ -76,6 +79,10 @@ func TestSweep(t *testing.T) {
 	})
 	if swept.Load() != 2500 || f.rows() != 2 {
 		t.Errorf("swept %d rows and left %d, want 2500 and the 2 open windows", swept.Load(), f.rows())
+	}
+	insertOld(2*sweepBatch + 1)
+	if n, err := l.Sweep(t.Context()); n != 2*sweepBatch+1 || err != nil {
+		t.Errorf("one sweep deleted %d rows (%v), want %d", n, err, 2*sweepBatch+1)
 	}
 }
 
@@ -90,6 +97,7 @@ func TestRestoredActionsCanBeConsumedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.WindowOf(r, s).Restore()
+			l.WindowOf(r, s).Restore() // once too often
 		}
 		return exhaust(t, r, func(int) Sender { return s }, l)
 	})
