@@ -1,9 +1,12 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 func TestAddressesKeepTheirParameters(t *testing.T) {
@@ -22,6 +25,90 @@ func TestAddressesKeepTheirParameters(t *testing.T) {
 		err := open(t, address+parameters).Raw(`SELECT current_setting('application_name')`).Scan(&got).Error
 		if err != nil || got != want {
 			t.Errorf("application name with %s = %q (%v), want %q", parameters, got, err, want)
+		}
+	}
+}
+
+// Connections to other machines verify the server's certificate, unless the address says otherwise. An address that
+// would get its host from the environment is refused, since that host could be another machine.
+func TestAddressesOfOtherMachinesNeedTLS(t *testing.T) {
+	t.Setenv("PGHOST", "db.example.com")
+	for address, want := range map[string]string{
+		"postgres://app@db.example.com/app":                   "verified",
+		"postgresql://app@db.example.com/app":                 "verified",
+		"postgres://app@db.example.com/app?sslmode=":          "verified",
+		"postgres://app@db.example.com/app?application_name=": "verified",
+		"postgres://app@db.example.com/app?sslmode=disable":   "plain",
+		"postgres://app@localhost/app?host=db.example.com":    "verified",
+		"postgres://app@db.example.com/app?host=localhost":    "plain first",
+		"postgres:///app?host=db.example.com":                 "verified",
+		"postgres://app@localhost/app":                        "plain first",
+		"postgres://app@localhost/app?sslmode=":               "plain first",
+		"postgres://app@localhost/app?sslmode=verify-full":    "verified",
+		"postgres:///app?host=/var/run/postgresql":            "plain",
+		"postgres:///app":                                            "refused",
+		"postgres:///app?sslmode=verify-full":                        "refused",
+		"mysql://app@localhost/app":                                  "refused",
+		"postgres://app@localhost:port/app":                          "refused",
+		"postgres://app@localhost/app?connect_timeout=soon&sslmode=": "refused",
+	} {
+		cfg, _, err := postgres.ConnConfig(address)
+		got := "plain first" // or TLS that is not verified
+		switch {
+		case err != nil:
+			got = "refused"
+		case cfg.TLSConfig == nil && len(cfg.Fallbacks) == 0:
+			got = "plain"
+		case cfg.TLSConfig != nil && cfg.TLSConfig.ServerName != "" && !cfg.TLSConfig.InsecureSkipVerify &&
+			len(cfg.Fallbacks) == 0:
+			got = "verified"
+		}
+		if got != want {
+			t.Errorf("%s is %s (%v), want %s", address, got, err, want)
+		}
+	}
+}
+
+// Poolers are known by their port, their host or a parameter, which counts before the others.
+func TestPoolersAreKnownByTheirAddress(t *testing.T) {
+	t.Parallel()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for address, want := range map[string]postgres.Connection{
+		"postgres://app@localhost/app":                                           {},
+		"postgres://app@localhost/app?pgbouncer=true":                            {Named: true},
+		"postgres://app@localhost/app?pgbouncer=false":                           {Direct: true},
+		"postgres://app@localhost:6543/app":                                      {Named: true},
+		"postgres://app@localhost:6543/app?pgbouncer=false":                      {Direct: true},
+		"postgres://app@ep-1-pooler.eu.example.com/app":                          {Named: true},
+		"postgres://app@ep-1-pooler.eu.example.com/app?pgbouncer=false":          {Direct: true},
+		"postgres://app@eu.pooler.example.com/app?pgbouncer=":                    {Named: true},
+		"postgres://app@ep-1.eu.example.com:5432/app?application_name=pgbouncer": {},
+	} {
+		got, err := postgres.Inspect(ended, address) // which connects to none of them
+		if err == nil || got.Named != want.Named || got.Direct != want.Direct || got.Pooled() != want.Named {
+			t.Errorf("%s names a pooler: %t, says that there is none: %t (%v); want %t and %t", address, got.Named, got.Direct,
+				err, want.Named, want.Direct)
+		}
+	}
+}
+
+// A lock_timeout in the address is that of migrations, too. It need not be written as Go reads it.
+func TestMigrationLimit(t *testing.T) {
+	t.Parallel()
+	for parameters, want := range map[string]struct {
+		limit string
+		wait  time.Duration
+	}{
+		"":                    {"2000", 2 * time.Second},
+		"?lock_timeout=":      {"2000", 2 * time.Second},
+		"?lock_timeout=250ms": {"250ms", 250 * time.Millisecond},
+		"?lock_timeout=250":   {"250", 2 * time.Second},
+		"?lock_timeout=1min":  {"1min", 2 * time.Second},
+	} {
+		if limit, wait := postgres.MigrationLimit("postgres://app@localhost/app" + parameters); limit != want.limit ||
+			wait != want.wait {
+			t.Errorf("%q: lock_timeout %q with pauses of %s, want %q with %s", parameters, limit, wait, want.limit, want.wait)
 		}
 	}
 }

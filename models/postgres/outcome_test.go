@@ -2,10 +2,18 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 
 	"github.com/resume-matcher/credits/models"
@@ -83,6 +91,33 @@ func TestTransactionTellsWhetherItMayHaveTakenEffect(t *testing.T) {
 	}
 }
 
+// Only what the server or the driver says for certain means that a COMMIT had no effect.
+func TestUnansweredCommits(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]bool{
+		nil: false,
+		&pgconn.PgError{SeverityUnlocalized: "ERROR"}:                         false,
+		&pgconn.PgError{SeverityUnlocalized: "FATAL"}:                         true,
+		context.DeadlineExceeded:                                              false, // database/sql rolled back
+		context.Canceled:                                                      false,
+		fmt.Errorf("read: %w", context.DeadlineExceeded):                      true,
+		fmt.Errorf("read: %w", context.Canceled):                              true,
+		io.ErrUnexpectedEOF:                                                   true,
+		&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}: true,
+		fmt.Errorf("commit: %w", pgconn.ErrConnClosed):                        true,
+		fmt.Errorf("commit: %w", sql.ErrTxDone):                               false,
+		pgx.ErrTxClosed:                                                       false,
+		pgx.ErrTxCommitRollback:                                               false,
+		gorm.ErrDuplicatedKey:                                                 false,
+		gorm.ErrForeignKeyViolated:                                            false,
+		gorm.ErrCheckConstraintViolated:                                       false,
+	} {
+		if got := postgres.Unanswered(err); got != want {
+			t.Errorf("COMMIT that failed with %v may have taken effect: %t, want %t", err, got, want)
+		}
+	}
+}
+
 func TestConfirmed(t *testing.T) {
 	t.Parallel()
 	t.Run("succeeds when only the reply to COMMIT was lost", func(t *testing.T) {
@@ -130,4 +165,40 @@ func TestConfirmed(t *testing.T) {
 			t.Errorf("error %v, want an unknown outcome", err)
 		}
 	})
+}
+
+// The search for a transaction goes on while the database is away, and ends with any other error.
+func TestWhenKnown(t *testing.T) {
+	t.Parallel()
+	db := open(t, dbtest.Empty(t))
+	for name, c := range map[string]struct {
+		answers []error // of the evidence, until it is there; it panics with nil
+		known   bool
+	}{
+		"evidence at once":                   {nil, true},
+		"evidence that panics":               {[]error{nil}, false},
+		"evidence once the database is back": {[]error{&pgconn.PgError{Code: "57P01"}, &pgconn.PgError{Code: "53300"}}, true},
+		"no evidence to be had":              {[]error{errors.New("none")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out output
+			var asked, calls atomic.Int64
+			postgres.WhenKnown(t.Context(), db, slog.New(slog.NewJSONHandler(&out, nil)), func(models.Tx) (bool, error) {
+				n := asked.Add(1)
+				if n > int64(len(c.answers)) {
+					return true, nil
+				}
+				if c.answers[n-1] == nil {
+					panic("on purpose")
+				}
+				return false, c.answers[n-1]
+			}, func(context.Context) { calls.Add(1) })
+			logged := func() bool { return strings.Contains(out.String(), `"level":"ERROR"`) }
+			dbtest.Eventually(t, "the search ends", func() bool { return calls.Load() > 0 || logged() })
+			if (calls.Load() == 1) != c.known || logged() == c.known {
+				t.Errorf("called %d times, log %q; want it known: %t", calls.Load(), out.String(), c.known)
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -92,6 +93,12 @@ func TestCheckSettings(t *testing.T) {
 		if err := postgres.InspectSettings(t.Context(), address); err != nil {
 			t.Errorf("an ordinary database: %v", err)
 		}
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := postgres.CheckReading(canceled, open(t, direct)); !errors.Is(err, context.Canceled) ||
+		errors.Is(err, postgres.ErrUnreadable) {
+		t.Errorf("a canceled check: error = %v, want canceled alone", err)
 	}
 	for name, setting := range map[string]string{
 		"default_transaction_isolation": "default_transaction_isolation = 'serializable'", // beyond what a pooler passes on
