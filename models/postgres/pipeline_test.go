@@ -103,6 +103,10 @@ func TestPipelineJoinsItsTransaction(t *testing.T) {
 			"refused": {func(tx models.Tx) error {
 				return postgres.Pipeline(tx.DB, storeThing(1), storeThing(1))
 			}, 0},
+			"with rows that cannot be read": {func(tx models.Tx) error {
+				return postgres.Pipeline(tx.DB, storeThing(1), postgres.Statement{SQL: `SELECT id FROM things`,
+					Read: func(postgres.Rows) error { return own }}, storeThing(2))
+			}, 0},
 			"refused, and not noticed": {func(tx models.Tx) error {
 				_ = postgres.Pipeline(tx.DB, postgres.Statement{SQL: `SELECT nothing`})
 				_ = tx.Exec(`INSERT INTO things VALUES (1, NULL, '')`).Error
@@ -113,6 +117,33 @@ func TestPipelineJoinsItsTransaction(t *testing.T) {
 			err := postgres.Transaction(t.Context(), db, c.run)
 			if n := things(t, db); n != c.want || (err == nil) != (c.want > 0) {
 				t.Errorf("%s, %s: %d things, %v; want %d", way, name, n, err, c.want)
+			}
+		}
+	}
+}
+
+// A transaction of one pipeline takes two round trips on a connection that knows its statements: with COMMIT.
+func TestRoundTripsOfAPipeline(t *testing.T) {
+	t.Parallel()
+	direct := dbtest.URL(t)
+	for _, address := range []string{direct, dbtest.Pooler(t, direct) + "&pgbouncer=true"} {
+		wire, through := dbtest.NewWire(t, address)
+		db, err := postgres.OpenSized(through, 1, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = postgres.Close(db) })
+		for round := range 2 { // the first makes the statements known
+			wire.Reset()
+			for _, table := range []string{"users", "holds"} {
+				if err := postgres.Transaction(t.Context(), db, func(tx models.Tx) error {
+					return postgres.Pipeline(tx.DB, postgres.Statement{SQL: `SELECT count(*) FROM ` + table})
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if statements, trips := wire.Reset(); round > 0 && trips != 4 {
+				t.Errorf("two transactions took %d round trips for %q, want 4", trips, statements)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,48 @@ func TestStatementsSurviveANewColumn(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A connection that notices a new column goes on.
+func TestANewColumnEndsNoConnection(t *testing.T) {
+	t.Parallel()
+	address := dbtest.URL(t)
+	wire, through := dbtest.NewWire(t, address)
+	db, err := postgres.OpenSized(through, 1, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = postgres.Close(db) })
+	var servers []int64
+	for range 3 {
+		var pid int64
+		if err := errors.Join(db.Raw(`SELECT * FROM users`).Scan(&[]map[string]any{}).Error,
+			open(t, address).Exec(`ALTER TABLE users ADD COLUMN "of `+fmt.Sprint(len(servers))+`" integer`).Error,
+			db.Raw(`SELECT * FROM users`).Scan(&[]map[string]any{}).Error,
+			db.Raw(`SELECT pg_backend_pid()`).Scan(&pid).Error); err != nil {
+			t.Fatal(err)
+		}
+		servers = append(servers, pid)
+		wire.Reset()
+		if err := db.Raw(`SELECT pg_backend_pid()`).Scan(&pid).Error; err != nil {
+			t.Fatal(err)
+		}
+		if statements, trips := wire.Reset(); trips != 1 {
+			t.Errorf("a statement that the connection knows took %d round trips for %q, want 1", trips, statements)
+		}
+	}
+	if len(slices.Compact(servers)) != 1 {
+		t.Errorf("connections = %v, want the same", servers)
+	}
+}
+
+func TestClosedPoolServesNoWork(t *testing.T) {
+	t.Parallel()
+	db := open(t, dbtest.Empty(t))
+	err := postgres.Close(db)
+	if again := db.Exec(`SELECT 1`).Error; err != nil || again == nil {
+		t.Errorf("Close = %v, and then a statement: %v; want no error, and then one", err, again)
 	}
 }
 
@@ -139,12 +182,15 @@ func TestUnsentWorkRunsAgain(t *testing.T) {
 	db := open(t, dbtest.Empty(t))
 	unsent := errors.New("failed to deallocate cached statement(s): timeout: i/o timeout")
 	for name, c := range map[string]struct {
-		err  error
-		want int
+		err   error
+		fails int // so many runs
+		want  int
 	}{
-		"not sent":                {unsent, 2},
-		"not sent, says a caller": {fmt.Errorf("apply 1 operations: %w", unsent), 2},
-		"sent":                    {errors.New("i/o timeout"), 1},
+		"not sent":                {unsent, 1, 2},
+		"not sent, says a caller": {fmt.Errorf("apply 1 operations: %w", unsent), 1, 2},
+		"not sent twice":          {unsent, 2, 3},
+		"never sent":              {unsent, 100, 3},
+		"sent":                    {errors.New("i/o timeout"), 1, 1},
 	} {
 		for way, run := range map[string]func(work func() error) error{
 			"alone": func(work func() error) error {
@@ -157,12 +203,12 @@ func TestUnsentWorkRunsAgain(t *testing.T) {
 		} {
 			runs := 0
 			err := run(func() error {
-				if runs++; runs == 1 {
+				if runs++; runs <= c.fails {
 					return c.err
 				}
 				return nil
 			})
-			if runs != c.want || (err == nil) != (c.want == 2) {
+			if runs != c.want || (err == nil) != (c.want > c.fails) {
 				t.Errorf("%s, %s: ran %d times with error %v, want %d times", name, way, runs, err, c.want)
 			}
 		}
