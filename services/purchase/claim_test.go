@@ -34,14 +34,15 @@ func TestClaim(t *testing.T) {
 		t.Parallel()
 		f := newRefundFixture(t)
 		owner := dbtest.User(t, f.DB, "owner@example.com").ID
+		f.order("cs_unpaid")
 		f.buy("pi_2")
 		f.refunded("pi_2", 1750) // 600 of 1200 are left
 		f.spend(300)
 		f.must(f.DB.Exec(`INSERT INTO stripe_customers (customer_id, user_id, livemode) VALUES ('cus_1', ?, false)`,
 			f.user.ID).Error)
 		claimed, err := f.claim(owner)
-		if err != nil || claimed.Purchases != 2 || claimed.Credits != 1500 || len(claimed.Rows) != 6 {
-			t.Fatalf("claimed = %+v, %v; want 2 purchases and 1500 credits in three pairs", claimed, err)
+		if err != nil || claimed.Purchases != 3 || claimed.Credits != 1500 || len(claimed.Rows) != 6 {
+			t.Fatalf("claimed = %+v, %v; want 3 purchases and 1500 credits in three pairs", claimed, err)
 		}
 		f.wantBalances(map[int64]models.Credits{f.user.ID: 0, owner: 1500})
 		f.refunded("pi_1", 3500)
@@ -56,7 +57,7 @@ func TestClaim(t *testing.T) {
 			(SELECT count(*) FROM purchases WHERE user_id = @owner) AS purchases,
 			(SELECT count(*) FROM audit_log WHERE action = 'account.claim' AND user_id = @owner AND detail ->> 'credits' = '1500') AS audit
 			FROM users WHERE id = @guest`, map[string]any{"owner": owner, "guest": f.user.ID}).Scan(&left).Error)
-		if left.Email != nil || left.MergedInto != owner || left.Customer != owner || left.Purchases != 2 || left.Audit != 1 {
+		if left.Email != nil || left.MergedInto != owner || left.Customer != owner || left.Purchases != 3 || left.Audit != 1 {
 			t.Errorf("guest = %+v, want no address, everything else with user %d and one audit entry", left, owner)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/models/postgres"
 )
 
 // recovered is the event of the paid session cs_2, which Stripe recovered from the expired session cs_1.
@@ -149,6 +150,31 @@ func TestEveryPaidSessionCanBeDecided(t *testing.T) {
 			s.wantBalance(0)
 		})
 	}
+}
+
+// Once an admin has decided that a payment is not ours, later events of it are ignored instead of reviewed.
+func TestEventsOfAForeignPaymentAreIgnored(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	paid := func(id string) string {
+		return strings.Replace(s.completed(id, "cs_1", "paid"), `"amount_subtotal":3500`, `"amount_subtotal":350`, 1)
+	}
+	s.deliver(paid("evt_1"))
+	s.deliver(paid("evt_2"))
+	s.must(postgres.Transaction(t.Context(), s.DB, func(tx models.Tx) error {
+		event, err := LockForDecision(tx, "evt_1")
+		if err == nil {
+			_, err = s.CloseDecided(tx, event, models.DecisionForeign)
+		}
+		return err
+	}))
+	dbtest.Concurrently(20, func(i int) { s.receive(paid(fmt.Sprintf("evt_later_%d", i))) })
+	for _, id := range []string{"evt_1", "evt_2", "evt_later_0", "evt_later_19"} {
+		if e := s.event(id); e.Status != models.EventIgnored || e.LastError != models.CauseDecidedForeign {
+			t.Errorf("%s is %s (%s), want ignored by the decision", id, e.Status, e.LastError)
+		}
+	}
+	s.wantBalance(0)
 }
 
 // Of two dispute events the later one counts, whatever its status. For two events of the same second, Stripe is
