@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"testing"
@@ -67,6 +68,24 @@ func TestAuditByFilter(t *testing.T) {
 	if of, err := s.AuditOf(ctx, ada.ID, 1); err != nil || len(of) != 1 || of[0].Action != "purchase.refund" {
 		t.Errorf("newest entry of the user = %+v (%v), want purchase.refund", of, err)
 	}
+}
+
+// The most credits of one grant can be given, and taken.
+func TestLargestGrant(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	ada := dbtest.User(t, db, "ada@example.com")
+	for i, c := range []struct {
+		delta models.Credits
+		fits  bool
+	}{{admin.MaxCredits, true}, {-admin.MaxCredits, true}, {admin.MaxCredits + 1, false}, {-admin.MaxCredits - 1, false}} {
+		_, err := s.Grant(t.Context(), admin.Grant{UserID: ada.ID, Delta: c.delta, Note: "n", Key: fmt.Sprint(i)})
+		if (err == nil) != c.fits || err != nil && fault.Of(err).Problem != fault.CreditsRange {
+			t.Errorf("grant of %d credits: error = %v, want it booked: %t", c.delta, err, c.fits)
+		}
+	}
+	dbtest.CheckLedger(t, db)
 }
 
 func TestPreview(t *testing.T) {

@@ -227,6 +227,10 @@ func TestReauthenticationNeedsAFreshAuthTime(t *testing.T) {
 		want     bool
 	}{
 		"auth_time 10 seconds ago":               {[]string{"auth_time"}, 10 * time.Second, nil, true},
+		"auth_time a minute ago":                 {[]string{"auth_time"}, time.Minute, nil, true},
+		"auth_time 61 seconds ago":               {[]string{"auth_time"}, 61 * time.Second, nil, false},
+		"auth_time a minute in the future":       {[]string{"auth_time"}, -time.Minute, nil, true}, // clocks differ
+		"auth_time 61 seconds in the future":     {[]string{"auth_time"}, -61 * time.Second, nil, false},
 		"auth_time 2 minutes ago":                {[]string{"auth_time"}, 2 * time.Minute, nil, false},
 		"auth_time in the future":                {[]string{"auth_time"}, -time.Hour, nil, false},
 		"auth_time listed and missing":           {[]string{"auth_time"}, -1, nil, false},
@@ -244,6 +248,7 @@ func TestReauthenticationNeedsAFreshAuthTime(t *testing.T) {
 				config = c.config(config)
 			}
 			f := newFixture(t, config)
+			f.clock.now = f.clock.now.Truncate(time.Second) // as auth_time
 			var user models.User
 			for _, kind := range []FlowKind{"", KindReauthenticate} {
 				address, flow, err := f.Begin(t.Context(), "oidc", "en", kind)

@@ -119,6 +119,23 @@ func TestAJobThatLeavesTheQueueDoesNotRun(t *testing.T) {
 	}
 }
 
+func TestWithoutATimeoutNoJobGivesUp(t *testing.T) {
+	var g batch.Group[int]
+	end := hold(t, &g, 1)
+	var requests sync.WaitGroup
+	for i := range 200 {
+		requests.Go(func() {
+			giveUp := func([]int) error { return errors.New("gave up") }
+			if err := g.Do(t.Context(), 1, i, giveUp, func([]int) {}); err != nil {
+				t.Errorf("job %d: %v", i, err)
+			}
+		})
+		await(&g, 1, i+1)
+	}
+	end()
+	requests.Wait()
+}
+
 func TestAPanicLeavesNoJobWaiting(t *testing.T) {
 	var g batch.Group[int]
 	end := hold(t, &g, 1)

@@ -105,6 +105,14 @@ func TestLowBalanceThreshold(t *testing.T) {
 	if err := f.SaveSettings(t.Context(), mail.Settings{}); err != nil {
 		t.Error(err)
 	}
+	if err := f.SaveSettings(t.Context(), mail.Settings{}); err != nil { // again
+		t.Error(err)
+	}
+	var audited int64
+	if err := f.DB.Raw(`SELECT count(*) FROM audit_log WHERE action = 'letter.settings'`).Scan(&audited).Error; err != nil ||
+		audited != 2 {
+		t.Errorf("%d audit entries (%v), want one for each of 2 changes", audited, err)
+	}
 	if got, err := f.Settings(t.Context()); err != nil || got.LowBalance != nil || got.Standard != 15 || got.Digest {
 		t.Errorf("settings = %+v (%v), want the default of 15 credits and no digest", got, err)
 	}

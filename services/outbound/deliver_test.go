@@ -209,12 +209,14 @@ func TestSweep(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.add("https://example.com")
+	f.exec(`INSERT INTO webhook_deliveries (endpoint_id, type) SELECT ?, 'webhook.test' FROM generate_series(1, 1000)`,
+		uuid.New())
 	f.book(1, 2, 3)
 	f.exec(`UPDATE webhook_deliveries SET created_at = now() - interval '31 days' WHERE id < (SELECT max(id) FROM webhook_deliveries)`)
 	n, err := f.Sweep(t.Context())
 	f.must(err)
-	if left := f.count(`SELECT count(*) FROM webhook_deliveries`); n != 2 || left != 1 {
-		t.Errorf("%d deleted, %d left, want 2 and 1", n, left)
+	if left := f.count(`SELECT count(*) FROM webhook_deliveries`); n != 1002 || left != 1 {
+		t.Errorf("%d deleted, %d left, want 1002 and 1", n, left)
 	}
 }
 

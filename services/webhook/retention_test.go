@@ -87,6 +87,9 @@ func TestOldPayloadsAreReduced(t *testing.T) {
 	paid := event("evt_1", "checkout.session.completed", object)
 	f.deliver(paid)
 	f.deliver(event("evt_2", "ping.pong", `{"name":"Ada Lovelace"}`))
+	f.must(f.DB.Exec(`INSERT INTO stripe_events SELECT
+		(jsonb_populate_record(e, jsonb_build_object('event_id', 'evt_old_' || n))).* FROM stripe_events e, generate_series(1, 200) n
+		WHERE event_id = 'evt_2'`).Error)
 	reduced := func(id string) string {
 		t.Helper()
 		if err := periodic.Once(context.Background(), f.accounts.Jobs()); err != nil {
@@ -108,6 +111,11 @@ func TestOldPayloadsAreReduced(t *testing.T) {
 	got, err := stripeapi.ObjectOf([]byte(reduced("evt_1")))
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("fields that we read changed (%v): %s", err, diff)
+	}
+	var whole int64
+	f.must(f.DB.Raw(`SELECT count(*) FROM stripe_events WHERE NOT reduced`).Scan(&whole).Error)
+	if whole != 0 {
+		t.Errorf("%d of 202 old payloads are whole after one run, want none", whole)
 	}
 	for _, id := range []string{"evt_1", "evt_2"} {
 		if text := reduced(id); strings.Contains(text, "ada@example.com") || strings.Contains(text, "Lovelace") {
