@@ -101,6 +101,9 @@ func TestPresetTellsGoodAnswers(t *testing.T) {
 	rules := map[string]bool{}
 	for _, rule := range parsePreset(t).Rules() {
 		if rule.Kind != routes.Charged {
+			if isGood(rule, 200, jsonType, []byte(`{}`)) {
+				t.Errorf("%s: an answer is good, but the preset does not charge for it", rule.Name())
+			}
 			continue
 		}
 		rules[rule.Name()] = true
