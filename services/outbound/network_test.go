@@ -103,6 +103,17 @@ func TestNameOfARefusedAddress(t *testing.T) {
 	}
 }
 
+// Plain HTTP reaches no public address, to which a name may lead after it was checked.
+func TestPlainHTTPStaysPrivate(t *testing.T) {
+	t.Parallel()
+	s := New(nil, seal.Secrets{current}, Networks{Private: true}, nil)
+	c := claimed{Secrets: s.secrets.Seal(sealPurpose, []byte(newSecret()))}
+	c.Attempts, c.URL = 1, "http://8.8.8.8:9"
+	if r := s.send(t.Context(), c); r.Failure != models.DeliveryAddress {
+		t.Errorf("outcome = %+v, want a refused address", r)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	plain := newReceiver(t, nil)

@@ -59,7 +59,11 @@ func TestFloodHidesNoDeclaration(t *testing.T) {
 		return w
 	}
 	for i := range 60 {
-		w := send(fmt.Sprint("flood ", i), strings.Repeat(fmt.Sprint("flood ", i), 10), "a@b.example", "from:flood")
+		name := strings.Repeat(fmt.Sprint("flood ", i), 10) // from 10 on the longest that is not clipped
+		w := send(fmt.Sprint("flood ", i), name, "a@b.example", "from:flood")
+		if w.Name != name {
+			t.Errorf("declaration %d has the name %q, want %q", i, w.Name, name)
+		}
 		flood := i >= 20
 		clipped := len([]rune(w.Contract)) <= 200 && len([]rune(w.Name)) <= 80
 		if flood != clipped || flood != (w.Priority == models.WithdrawalPriorityFlood) {
