@@ -98,7 +98,7 @@ func contentPolicy(formTargets []string) string {
 // permissionsPolicy denies every browser feature that our pages do not use. It names only features that browsers
 // know, because unknown ones print warnings.
 // Source: https://github.com/w3c/webappsec-permissions-policy/blob/main/features.md
-const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), " +
+const permissionsPolicy = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(self), " +
 
 	"display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), identity-credentials-get=(), " +
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	cdbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/target"
@@ -69,6 +70,11 @@ func (c *chromium) open(v view) (context.Context, context.CancelFunc, error) {
 	browser := cdp.WithExecutor(parent, chromedp.FromContext(parent).Browser)
 	id, err := target.CreateBrowserContext().Do(browser)
 	if err != nil {
+		return nil, nil, err
+	}
+	// as a browser with a window grants it to the tab in front
+	clipboard := []cdbrowser.PermissionType{cdbrowser.PermissionTypeClipboardSanitizedWrite}
+	if err := cdbrowser.GrantPermissions(clipboard).WithBrowserContextID(id).Do(browser); err != nil {
 		return nil, nil, err
 	}
 	// the new context has no window yet

@@ -210,6 +210,9 @@ func (b *browser) operatorTasks(email string) {
 	b.waitUntil("the key is shown and selected",
 		`/^rmc_\w{20,}/.test(document.querySelector("#new-key").value) && document.activeElement.id === "new-key"`)
 	b.check("operator-key-made", b.page("/admin/keys"))
+	b.click("#copy-new-key")
+	b.waitUntil("the button says that it has copied",
+		`((button) => button.textContent === button.dataset.copied)(document.querySelector("#copy-new-key"))`)
 	b.open(b.page("/admin/keys"))
 	b.waitUntil("the key is no longer shown", `document.querySelector("#new-key") === null`)
 	row := fmt.Sprintf(`[...document.querySelectorAll("tbody tr")].find(r => r.textContent.includes(%q))`, email)

@@ -117,6 +117,10 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copies]");
   if (!button) return;
   const source = document.getElementById(button.dataset.copies);
-  await navigator.clipboard.writeText(source.value ?? source.textContent);
+  try {
+    await navigator.clipboard.writeText(source.value ?? source.textContent);
+  } catch { // the browser refuses: the person copies what is now selected
+    return source.select ? source.select() : getSelection().selectAllChildren(source);
+  }
   button.textContent = button.ariaLabel = button.dataset.copied;
 });
