@@ -46,6 +46,7 @@ type embedState struct {
 type embedFeature struct {
 	Label   string `json:"label"`
 	Credits string `json:"credits"`
+	Text    string `json:"text,omitempty"`
 }
 
 // sendEmbedState is GET /credits/embed.json. The parameters taken and feature ask for a sentence about what a request
@@ -63,8 +64,9 @@ func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 		Link: locales.T(ctx, "embed.link"), Costs: locales.T(ctx, "embed.costs"),
 	}
 	for _, p := range prices {
-		s.Features = append(s.Features, embedFeature{Credits: components.CreditAmount(ctx, p.Credits),
-			Label: components.FeatureName(ctx, string(p.Feature), p.Label(pageLocale(c)))})
+		name, label := string(p.Feature), p.Label(pageLocale(c))
+		s.Features = append(s.Features, embedFeature{Label: components.FeatureName(ctx, name, label),
+			Credits: components.CreditAmount(ctx, p.Credits), Text: components.FeatureText(ctx, name, label)})
 	}
 	feature := featureName(ctx, prices, c.Query("feature"))
 	if taken := queryCredits(c, "taken"); taken > 0 {

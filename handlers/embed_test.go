@@ -66,6 +66,8 @@ func TestEmbeddedCredits(t *testing.T) {
 	if s := read("?taken=10&feature=resume_analysis"); s.Available != 100 || s.Shortage != nil || len(s.Features) != 3 ||
 		s.URL != "/en/billing" || s.Taken != "Resume analysis: −10 · 100\u00a0credits left" {
 		t.Errorf("state = %+v, want 100 credits, three features and what was taken", s)
+	} else if got := s.Features[0]; got.Text != "Shows what is too vague in your resume. Uploading a resume counts as an analysis, too." {
+		t.Errorf("text of the analysis = %q, want what it pays for, the upload included", got.Text)
 	}
 	f.handler.Site.ReturnOrigins = []string{"http://localhost"}
 	for query, want := range map[string]string{

@@ -48,7 +48,7 @@ var named = []struct {
 	{"models", "LetterKind", []string{"letter_kind.%"}, nil},
 	{"models", "RefundRequestStatus", []string{"refund_request.status.%"}, nil},
 	{"models", "Reason", []string{"entry.reason.%"}, texts(features)},
-	{"models", "Reason", []string{"feature.%", "landing.features.%"}, texts(fixed)},
+	{"models", "Reason", []string{"feature.%", "feature_text.%"}, texts(fixed)},
 }
 
 var features, fixed = split(models.Reasons(), models.KnownFeature)

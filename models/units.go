@@ -36,7 +36,7 @@ var (
 	fixedReasons = []Reason{ReasonPurchase, ReasonRefund, ReasonDispute, ReasonManual, ReasonWithdrawal, ReasonPeriod}
 
 	// features are the built-in features, in the order in which a job seeker uses them. Their texts are feature.<feature>
-	// and landing.features.<feature>; a migration sets their initial prices.
+	// and feature_text.<feature>; a migration sets their initial prices.
 	features = []Reason{ReasonResumeAnalysis, ReasonJobMatch, ReasonResumeImprovement}
 )
 

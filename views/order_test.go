@@ -97,7 +97,7 @@ func TestLandingNamesMoney(t *testing.T) {
 		return doc
 	}
 	doc := show(samplePackages(), sampleFeatures())
-	if got := doc.Find("h1").Text(); got != "Lebenslauf prüfen lassen, ab 0,30\u00a0€" {
+	if got := doc.Find("h1").Text(); got != "Lebenslauf-Analyse ab\u00a00,30\u00a0€" {
 		t.Errorf("heading = %q, want the lowest price of an analysis", got)
 	}
 	if got := doc.Find("#cost-resume_improvement").Text(); got != "15\u00a0Credits · ab 0,44\u00a0€" {
@@ -111,6 +111,34 @@ func TestLandingNamesMoney(t *testing.T) {
 		"no analysis": show(samplePackages(), sampleFeatures()[1:])} {
 		if got := doc.Find("h1").Text(); strings.Contains(got, "€") || got == "" {
 			t.Errorf("%s: heading = %q, want one without a price", name, got)
+		}
+	}
+}
+
+// Whoever decides what to buy reads that an upload counts as an analysis, unless the operator sells something else
+// under that name.
+func TestPriceListsSayWhatAnUploadCosts(t *testing.T) {
+	t.Parallel()
+	const note = "Uploading a resume counts as an analysis, too."
+	renamed := sampleFeatures()
+	renamed[0].Label = "Checks"
+	for name, c := range map[string]struct {
+		features []pages.Feature
+		want     string
+	}{"ours": {sampleFeatures(), note}, "renamed": {renamed, ""}, "not offered": {sampleFeatures()[1:], ""}} {
+		_, order := document(t, samplePage("en"), pages.Purchase(pages.PurchaseData{Locale: "en",
+			Packages: samplePackages(), Features: c.features, PriceID: "price_100", Quantity: "1"}))
+		_, billing := document(t, samplePage("en"), pages.Billing(pages.BillingData{Locale: "en", Features: c.features}))
+		_, landing := document(t, samplePage("en"),
+			pages.Landing(pages.LandingData{Locale: "en", Packages: samplePackages(), Features: c.features}))
+		for page, got := range map[string]string{"order": order.Find("#order #note-resume_analysis").Text(),
+			"billing": billing.Find("#feature-costs #note-resume_analysis").Text()} {
+			if got != c.want {
+				t.Errorf("%s: %s: note = %q, want %q", name, page, got, c.want)
+			}
+		}
+		if got := strings.Contains(landing.Find("#features").Text(), note); got != (c.want != "") {
+			t.Errorf("%s: landing: note shown = %v", name, got)
 		}
 	}
 }

@@ -106,7 +106,8 @@
     box ??= shadow();
     const chip = box.querySelector("details") ?? box.appendChild(element("details", {}, element("summary"), element("div")));
     chip.querySelector("summary").textContent = balance;
-    const rows = features.map(({ label, credits }) => element("li", {}, element("span", {}, label), element("b", {}, credits)));
+    const rows = features.map(({ label, credits, text = "" }) =>
+      element("li", {}, element("span", {}, label), element("b", {}, credits), element("p", {}, text)));
     chip.querySelector("div").replaceChildren(element("h2", {}, costs), element("ul", {}, ...rows), element("a", { href: url }, link));
     if (!taken) return;
     const toast = box.querySelector("output") ?? box.appendChild(element("output"));
