@@ -142,3 +142,19 @@ func TestPriceListsSayWhatAnUploadCosts(t *testing.T) {
 		}
 	}
 }
+
+// A buyer who came from Resume Matcher has one way back to it.
+func TestOneWayBackToResumeMatcher(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		back *pages.WayBack
+		want int
+	}{"from Resume Matcher": {&pages.WayBack{URL: "/dashboard"}, 0},
+		"from another site": {&pages.WayBack{URL: "https://jobs.example", Site: "jobs.example"}, 1}, "from here": {nil, 1}} {
+		_, doc := document(t, samplePage("en"), pages.Billing(pages.BillingData{Locale: "en", Features: sampleFeatures(),
+			Matcher: "/", Return: &pages.ReturnState{Return: models.Return{Kind: models.ReturnBooked}, Back: c.back}}))
+		if got := doc.Find("#resume-matcher").Length(); got != c.want {
+			t.Errorf("%s: %d other links to Resume Matcher, want %d", name, got, c.want)
+		}
+	}
+}

@@ -91,6 +91,11 @@ func wayBackText(ctx context.Context, back WayBack) string {
 	return locales.T(ctx, "billing.return.back.site", locales.Args{"site": back.Site})
 }
 
+// leadsBack reports whether the message to a returning buyer already leads to Resume Matcher.
+func (d BillingData) leadsBack() bool {
+	return d.Return != nil && d.Return.Back != nil && d.Return.Back.Site == ""
+}
+
 // waysOn returns the kinds of the buttons to Resume Matcher and to the packages: the first is the main one while the
 // balance pays for a feature.
 func (d BillingData) waysOn() (matcher, buy components.ButtonKind) {

@@ -328,7 +328,7 @@ func Billing(d BillingData) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if d.Matcher != "" && matcher != components.Primary {
+			if d.Matcher != "" && matcher != components.Primary && !d.leadsBack() {
 				templ_7745c5c3_Err = matcherButton(d.Matcher, matcher).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
