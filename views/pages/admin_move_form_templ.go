@@ -205,7 +205,7 @@ func moveCard(d AdminPurchaseData) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = components.Button("move-submit", components.Primary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = components.Button("move-submit", components.Secondary).Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
