@@ -7,7 +7,7 @@ import (
 
 // heapGrowth is by how many percent the heap grows before garbage is collected. Less than Go's default of 100 takes
 // less memory and more processor time. GOGC overrides it.
-const heapGrowth = 50
+const heapGrowth = 75
 
 // limitHeap sets heapGrowth.
 func limitHeap() {
