@@ -87,29 +87,6 @@ func retrieve(kind string) func(context.Context, *txn, *call) (any, error) {
 	}
 }
 
-// on serves the object that the path names.
-func on[T any, P interface {
-	*T
-	record
-}](serve func(context.Context, *txn, P, form) (any, error)) func(context.Context, *txn, *call) (any, error) {
-	return func(ctx context.Context, t *txn, c *call) (any, error) {
-		o := P(new(T))
-		kind, _ := o.ref()
-		if err := t.get(ctx, c.id, pathParam[kind], o); err != nil {
-			return nil, err
-		}
-		return serve(ctx, t, o, c.form)
-	}
-}
-
-// update changes an object as the form says.
-func update[P interface {
-	record
-	change(ctx context.Context, t *txn, f form) error
-}](ctx context.Context, t *txn, o P, f form) (any, error) {
-	return o, o.change(ctx, t, f)
-}
-
 // handle serves one endpoint, or an unknown address if e is nil.
 func (s *Server) handle(e *endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

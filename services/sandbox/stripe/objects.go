@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -236,3 +237,26 @@ type refund struct {
 }
 
 func (r *refund) ref() (string, string) { return kindRefund, r.ID }
+
+// on serves the object that the path names.
+func on[T any, P interface {
+	*T
+	record
+}](serve func(context.Context, *txn, P, form) (any, error)) func(context.Context, *txn, *call) (any, error) {
+	return func(ctx context.Context, t *txn, c *call) (any, error) {
+		o := P(new(T))
+		kind, _ := o.ref()
+		if err := t.get(ctx, c.id, pathParam[kind], o); err != nil {
+			return nil, err
+		}
+		return serve(ctx, t, o, c.form)
+	}
+}
+
+// update changes an object as the form says.
+func update[P interface {
+	record
+	change(ctx context.Context, t *txn, f form) error
+}](ctx context.Context, t *txn, o P, f form) (any, error) {
+	return o, o.change(ctx, t, f)
+}
