@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -16,8 +15,8 @@ import (
 	"github.com/resume-matcher/credits/views/layouts"
 )
 
-// render sends a page: the whole document to browsers, its content and the balance to htmx. It renders into a buffer
-// first, so that a failing template leaves no half page.
+// render sends a page: the whole document to browsers, its content and the balance to htmx. It renders into the
+// response's own buffer, which fasthttp reuses; a failing template leaves no half page there.
 func (h *Handler) render(c *fiber.Ctx, status int, title string, content templ.Component) error {
 	h.ensureLocale(c)
 	return h.renderTitled(c, status, locales.T(c.UserContext(), title), content)
@@ -34,18 +33,21 @@ func (h *Handler) renderTitled(c *fiber.Ctx, status int, title string, content t
 			return err
 		}
 	}
-	var body bytes.Buffer
+	res := c.Response()
+	res.ResetBody()
 	ctx := components.WithHelp(c.UserContext(), h.helpAddress(c, status))
-	if err := layouts.Base(page).Render(templ.WithChildren(ctx, content), &body); err != nil {
+	if err := layouts.Base(page).Render(templ.WithChildren(ctx, content), res.BodyWriter()); err != nil {
+		res.ResetBody()
 		return fmt.Errorf("render %s: %w", title, err)
 	}
-	c.Vary("HX-Request", fiber.HeaderAcceptEncoding)
+	c.Status(status).Vary("HX-Request", fiber.HeaderAcceptEncoding)
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	if body.Len() > gzipMinimum && acceptsGzip(c) {
+	if body := res.Body(); len(body) > gzipMinimum && acceptsGzip(c) {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
-		return c.Status(status).Send(fasthttp.AppendGzipBytesLevel(nil, body.Bytes(), fasthttp.CompressBestSpeed))
+		packed := make([]byte, 0, len(body)/3) // more than most pages take
+		res.SetBodyRaw(fasthttp.AppendGzipBytesLevel(packed, body, fasthttp.CompressBestSpeed))
 	}
-	return c.Status(status).Send(body.Bytes())
+	return nil
 }
 
 // acceptsGzip reports whether the client accepts gzip. A client that sends no Accept-Encoding may not.
