@@ -117,40 +117,56 @@ type Args = map[string]any
 // T returns the text of key in the context's language, its placeholders replaced by args. Integers are grouped as the
 // language groups them; a placeholder inside an argument stays text.
 func T(ctx context.Context, key string, args ...Args) string {
-	if len(args) == 0 {
-		texts, _ := ctx.Value(plainKey{}).(map[string]string)
-		if text, ok := texts[key]; ok {
-			return text
-		}
+	texts, _ := ctx.Value(plainKey{}).(map[string]string)
+	text, ok := texts[key]
+	if !ok {
+		text = i18n.T(ctx, key) // says what is missing
 	}
-	return i18n.T(ctx, key, escaped(ctx, args))
+	return fill(ctx, text, args)
 }
 
 // N is T for a counted thing: it chooses the text's plural form for n and passes n as %{count}.
 func N[Int ~int | ~int64](ctx context.Context, key string, n Int, args ...Args) string {
-	return i18n.N(ctx, key, int(n), escaped(ctx, append(args, Args{"count": int64(n)})))
+	return fill(ctx, i18n.N(ctx, key, int(n)), append(args, Args{"count": int64(n)}))
 }
 
 // Has reports whether the context's language has a text for key.
 func Has(ctx context.Context, key string) bool { return i18n.Has(ctx, key) }
 
-// escaped prepares arguments for i18n, which searches replaced placeholders for placeholders again.
-func escaped(ctx context.Context, all []Args) i18n.M {
-	safe := i18n.M{}
-	for _, args := range all {
-		for name, value := range args {
-			switch v := value.(type) {
-			case string:
-				value = strings.ReplaceAll(v, "%{", "% {")
-			case int:
-				value = Number(ctx, int64(v))
-			case int64:
-				value = Number(ctx, v)
-			}
-			safe[name] = value
+// fill replaces the placeholders of a text, in one pass. One without an argument stays.
+func fill(ctx context.Context, text string, args []Args) string {
+	if len(args) == 0 {
+		return text
+	}
+	var filled strings.Builder
+	for {
+		before, rest, opened := strings.Cut(text, "%{")
+		name, after, closed := strings.Cut(rest, "}")
+		if !opened || !closed {
+			return filled.String() + text
+		}
+		filled.WriteString(before)
+		filled.WriteString(argument(ctx, name, args))
+		text = after
+	}
+}
+
+// argument returns what replaces the placeholder name.
+func argument(ctx context.Context, name string, args []Args) string {
+	for _, named := range args {
+		switch v := named[name].(type) {
+		case nil:
+		case string:
+			return v
+		case int:
+			return Number(ctx, int64(v))
+		case int64:
+			return Number(ctx, v)
+		default:
+			return fmt.Sprint(v)
 		}
 	}
-	return safe
+	return "%{" + name + "}"
 }
 
 // Code returns the context's language, the default where it has none.
@@ -168,18 +184,15 @@ func Number(ctx context.Context, n int64) string {
 	if Code(ctx) == "de" {
 		separator = "."
 	}
-	digits := strings.TrimPrefix(strconv.FormatInt(n, 10), "-")
-	var text strings.Builder
+	digits := strconv.FormatInt(n, 10)
+	sign := ""
 	if n < 0 {
-		text.WriteString("\u2212")
+		digits, sign = digits[1:], "\u2212"
 	}
-	for i, digit := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			text.WriteString(separator)
-		}
-		text.WriteRune(digit)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + separator + digits[i:]
 	}
-	return text.String()
+	return sign + digits
 }
 
 // read parses one language's file into texts and maps of texts.

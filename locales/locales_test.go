@@ -135,8 +135,13 @@ func TestT(t *testing.T) {
 	if want := "Nicht genug Credits. Benötigt: 1.200, verfügbar: −5, es fehlen: 1.205."; got != want {
 		t.Errorf("T = %q, want %q", got, want)
 	}
-	if got := T(ctx, "entry.note", map[string]any{"note": "%{note}%{credits}"}); strings.Contains(got, "%{") {
-		t.Errorf("user input was replaced as a placeholder: %q", got)
+	typed := "%{note}%{credits}%{"
+	if got, want := T(ctx, "entry.note", Args{"note": typed}), T(ctx, "entry.note", Args{"note": "x"}); got !=
+		strings.Replace(want, "x", typed, 1) {
+		t.Errorf("what a person typed is %q in the text, want it as it is", got)
+	}
+	if got := T(ctx, "errors.insufficient_credits", Args{"required": 1}); !strings.Contains(got, "%{available}") {
+		t.Errorf("T = %q, want the placeholder without an argument kept", got)
 	}
 	if got := Code(context.Background()); got != "en" {
 		t.Errorf("Code without a language = %q, want the default", got)
