@@ -150,8 +150,9 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	}
 	withdrawals := &withdrawal.Service{DB: db, Purchases: buy, Automatic: p.Config.WithdrawalAutoRefund, Now: models.Now,
 		Log: p.Log}
-	accounts := &account.Service{DB: db, Purchase: buy, Catalog: prices, Spend: spends, Withdrawal: withdrawals,
-		Now: models.Now, Log: p.Log, Shared: p.Config.ResumeMatcher.Household()}
+	entries := &ledger.Service{DB: db}
+	accounts := &account.Service{DB: db, Purchase: buy, Catalog: prices, Spend: spends, Ledger: entries,
+		Withdrawal: withdrawals, Now: models.Now, Log: p.Log, Shared: p.Config.ResumeMatcher.Household()}
 	signIn, err := p.SignIn(ctx, db, secrets, accounts.Claim)
 	if err != nil {
 		return nil, nil, err
@@ -170,7 +171,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Account:    accounts,
 		Reconcile:  &reconcile.Service{DB: db, Purchase: buy, Now: models.Now, Log: p.Log},
 		Spend:      spends,
-		Ledger:     &ledger.Service{DB: db},
+		Ledger:     entries,
 		Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys,
 			PricesChanged: func() { prices.Shown.Forget(); spends.Shown.Forget() }, Log: p.Log},
 		Webhook:  events,

@@ -60,15 +60,16 @@ func newFixture(t testing.TB) *fixture {
 	limits := limit.New(db, nil)
 	withdrawals := &withdrawal.Service{DB: db, Now: models.Now, Log: quiet}
 	prices, spends := &catalog.Service{DB: db, Log: quiet}, &spend.Service{DB: db, Log: quiet}
+	entries := &ledger.Service{DB: db}
 	h := &Handler{
 		Site:     Site{AppURL: "http://localhost", Texts: texts, Log: quiet},
 		Sessions: NewSessions(signIn.Sessions(), testSecrets, false), Auth: signIn,
 		Keys: apikey.New(db, limits, quiet, nil), Limits: limits,
-		Catalog: prices, Ledger: &ledger.Service{DB: db}, Spend: spends,
+		Catalog: prices, Ledger: entries, Spend: spends,
 		Admin: &admin.Service{DB: db, Log: quiet},
 		Account: &account.Service{DB: db, Purchase: &purchase.Service{DB: db, Now: models.Now, Log: quiet},
-			Catalog: prices, Spend: spends, Withdrawal: withdrawals, Identities: signIn, Sessions: signIn.Sessions(),
-			Now: models.Now, Log: quiet},
+			Catalog: prices, Spend: spends, Ledger: entries, Withdrawal: withdrawals, Identities: signIn,
+			Sessions: signIn.Sessions(), Now: models.Now, Log: quiet},
 		Withdrawal: withdrawals,
 		Reconcile:  &reconcile.Service{DB: db, Now: models.Now, Log: quiet},
 		Mail:       &mail.Service{DB: db, Now: models.Now, Log: quiet},

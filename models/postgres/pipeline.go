@@ -21,11 +21,11 @@ type Statement struct {
 // Rows are the rows of a statement.
 type Rows = pgx.Rows
 
-// All returns a Read that replaces a slice by the rows. Columns are matched with the fields of T by name: credits_held
-// is CreditsHeld. A column without a field is an error, as NULL is where the field cannot hold it.
+// All returns a Read that replaces the elements of a slice by the rows. Columns are matched with the fields of T by
+// name: credits_held is CreditsHeld. A column without a field is an error, as NULL is where the field cannot hold it.
 func All[T any](into *[]T) func(Rows) error {
 	return func(rows Rows) (err error) {
-		*into, err = pgx.AppendRows([]T(nil), rows, pgx.RowToStructByNameLax[T])
+		*into, err = pgx.AppendRows((*into)[:0], rows, pgx.RowToStructByNameLax[T])
 		return err
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/catalog"
+	"github.com/resume-matcher/credits/services/ledger"
 	"github.com/resume-matcher/credits/services/periodic"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/spend"
@@ -32,8 +33,9 @@ type Sessions interface {
 type Service struct {
 	DB         *gorm.DB
 	Purchase   *purchase.Service // refunds, and deletes the account's customers at Stripe
-	Catalog    *catalog.Service  // of the billing page, as Spend is
+	Catalog    *catalog.Service  // of the billing page, as Spend and Ledger are
 	Spend      *spend.Service
+	Ledger     *ledger.Service
 	Withdrawal *withdrawal.Service // receives the declarations of users who delete their accounts
 	Identities Identities          // of the account page, as Sessions is
 	Sessions   Sessions

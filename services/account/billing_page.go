@@ -35,11 +35,11 @@ type BillingPage struct {
 
 // BillingPage reads the billing page of a user. It first books the payment that they return from.
 func (s *Service) BillingPage(ctx context.Context, q BillingQuery) (BillingPage, error) {
-	p, id, entries := BillingPage{User: q.User}, q.User.ID, &ledger.Service{DB: s.DB}
+	p, id := BillingPage{User: q.User}, q.User.ID
 	for _, read := range []func() error{
 		func() error { return s.readReturn(ctx, q, &p) },
 		func() (err error) {
-			p.Overview, err = entries.Overview(ctx, id, latestEntries, q.Now, usageDays)
+			p.Overview, err = s.Ledger.Overview(ctx, id, latestEntries, q.Now, usageDays)
 			return
 		},
 		func() (err error) { p.Features, err = s.Spend.Features(ctx); return },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"gorm.io/gorm"
 
@@ -16,6 +17,8 @@ type Service struct {
 
 	exports     chan struct{} // a slot for each open export
 	exportsOnce sync.Once
+
+	recent atomic.Pointer[start] // of the last call of firstSince
 }
 
 // Page is one page of a user's history, newest first. Next is the cursor of the next page, 0 at the end.

@@ -26,12 +26,14 @@ func TestUsage(t *testing.T) {
 	entry(user.ID, "2025-01-01T00:00:00Z", 1000)
 	for range 40 { // old entries for the binary search
 		entry(user.ID, "2026-01-01T12:00:00Z", 1)
-		entry(other.ID, "2026-03-29T12:00:00Z", 77)
 	}
 	entry(user.ID, "2026-03-27T22:59:59Z", 7) // the last second before the three days in Berlin
 	entry(user.ID, "2026-03-27T23:00:00Z", 50)
 	entry(user.ID, "2026-03-28T22:00:00Z", -10)
 	entry(user.ID, "2026-03-28T21:59:59Z", -5) // inserted after a later entry
+	for range 40 {
+		entry(other.ID, "2026-03-29T12:00:00Z", 77)
+	}
 	entry(user.ID, "2026-03-29T21:59:59Z", 30) // the clocks went forward: the day ends an hour earlier
 	entry(user.ID, "2026-03-29T22:00:00Z", -20)
 	entry(user.ID, "2026-03-30T22:00:00Z", 9) // tomorrow, by a clock that is ahead
