@@ -17,7 +17,7 @@ import (
 func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 	t.Parallel()
 	words := map[string]struct{ credits, none, price string }{
-		"de": {"Credits", "0 Credits", "100 Credits für 5,00 €"}, "en": {"credits", "0 credits", "100 credits for €5.00"}}
+		"de": {"Credits", "0 Credits", "100 Credits (5,00 €)"}, "en": {"credits", "0 credits", "100 credits for €5.00"}}
 	for _, v := range views(both) {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()

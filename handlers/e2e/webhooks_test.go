@@ -64,7 +64,7 @@ func TestWebhooksReachTheOperatorsProgram(t *testing.T) {
 	dbtest.Eventually(t, "the page shows that all arrived", func() bool {
 		v.open("/en/admin/webhooks")
 		return v.doc.Find("main td").FilterFunction(func(_ int, cell *goquery.Selection) bool {
-			return strings.Contains(cell.Text(), "Answer 200")
+			return strings.Contains(cell.Text(), "Response 200")
 		}).Length() == len(types)
 	})
 	if len(bodies) != len(types) {
