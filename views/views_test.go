@@ -184,6 +184,35 @@ func TestHistoryShowsDirectionThreeWays(t *testing.T) {
 	}
 }
 
+// A printed statement does not pass off one page, or what a filter found, as all transactions of the account.
+func TestPrintedStatementIsNoMoreThanItHas(t *testing.T) {
+	t.Parallel()
+	month := pages.HistoryFilter{Month: "2026-11"}
+	for name, c := range map[string]struct {
+		data pages.HistoryData
+		want string // ids of the remarks
+	}{
+		"everything":        {pages.HistoryData{}, "period"},
+		"the first page":    {pages.HistoryData{NextURL: "/de/history?cursor=9"}, "period excerpt"},
+		"the last page":     {pages.HistoryData{FirstURL: "/de/history"}, "period excerpt"},
+		"a month":           {pages.HistoryData{Filter: month}, "period filtered"},
+		"a page of a month": {pages.HistoryData{Filter: month, NextURL: "/"}, "period excerpt filtered"},
+	} {
+		c.data.Locale, c.data.Entries = "de", sampleEntries()
+		_, doc := document(t, samplePage("de"), pages.History(c.data))
+		var got []string
+		doc.Find("#content .print-only[id]").Each(func(_ int, remark *goquery.Selection) {
+			got = append(got, remark.AttrOr("id", ""))
+		})
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: printed remarks %q, want %q", name, got, c.want)
+		}
+		if lead := doc.Find(".lead"); !lead.HasClass("print:hidden") {
+			t.Errorf("%s: “%s” is printed", name, lead.Text())
+		}
+	}
+}
+
 func TestReturnPollsOnlyWhileProcessing(t *testing.T) {
 	t.Parallel()
 	poll := "/en/billing?poll=2&success=true"
