@@ -42,13 +42,14 @@ func (h *Handler) showAdmin(c *fiber.Ctx) error {
 		}
 	}
 	list.Request, list.Hits, list.Users = requestIDs.MatchString(list.Query), page.Hits, page.Users
+	list.Short = admin.MatchesBeginnings(list.Query)
 	if page.Next != nil {
 		list.Next = fmt.Sprintf("%d.%d", page.Next.Key, page.Next.ID)
 	}
 	data := pages.AdminData{Locale: pageLocale(c), ReadOnly: readOnly(c), List: list, Waiting: page.Waiting,
 		WaitingTotal: page.WaitingTotal, OpenWithdrawals: page.OpenWithdrawals, UnsentLetters: page.UnsentLetters,
 		Overview: page.Overview}
-	return h.render(c, fiber.StatusOK, "admin.title", pages.Admin(data))
+	return h.renderTitled(c, fiber.StatusOK, list.Title(c.UserContext()), pages.Admin(data))
 }
 
 // parseUserQuery parses the search from the query string. Together with fault.Invalid it still returns the form.

@@ -46,6 +46,14 @@ func TestSearchLeadsToAnID(t *testing.T) {
 			t.Errorf("search for %q: status %d, found %q, want %q", text, r.status, found, want)
 		}
 	}
+	for text, want := range map[string]string{"ad": "ada@example.org", "da": "at least three"} {
+		if _, doc := boss.open("/en/admin?q=" + text); !strings.Contains(doc.Find("#found").Text(), want) {
+			t.Errorf("search for %q: found %q, want %q", text, doc.Find("#found").Text(), want)
+		}
+	}
+	if _, doc := boss.open("/en/admin?q=example"); !strings.HasPrefix(doc.Find("title").Text(), "Search for “example” ·") {
+		t.Errorf("title of a search = %q, want what it searches for", doc.Find("title").Text())
+	}
 	whole := boss.call("GET", "/healthz", "").header.Get("X-Request-ID")
 	for _, text := range []string{whole, " " + whole + " "} {
 		if _, doc := boss.open("/en/admin?q=" + url.QueryEscape(text)); !strings.Contains(doc.Find("#found").Text(),

@@ -60,10 +60,13 @@ var matchSQL = fmt.Sprintf(`u.id IN (
 	UNION (SELECT user_id FROM identities WHERE trigrams(%[2]s) @> trigrams(lower(@needle)) AND strpos(%[2]s, lower(@needle)) > 0
 		ORDER BY user_id DESC LIMIT %[3]d))`, `'  ' || lower(coalesce(email, '')) || '  ' || lower(name)`, `'  ' || lower(email)`, MaxMatches)
 
-// needleOf returns what to look for in the indexed texts, which begin with two spaces: one or two characters match the
-// beginning only.
+// MatchesBeginnings reports whether Users finds text only at the beginning of an address or a name, because the indexes
+// have runs of three characters.
+func MatchesBeginnings(text string) bool { return utf8.RuneCountInString(text) < 3 }
+
+// needleOf returns what to look for in the indexed texts, which begin with two spaces.
 func needleOf(text string) string {
-	if utf8.RuneCountInString(text) < 3 {
+	if MatchesBeginnings(text) {
 		return "  " + text
 	}
 	return text
