@@ -73,7 +73,8 @@ func (h *Handler) refundRefused(c *fiber.Ctx, form pages.RefundForm, err error) 
 	return err
 }
 
-// refundFlash names the message for a refund's status: our own, or Stripe's once Stripe has created it.
+// refundFlash names the message for a refund's status: our own, or Stripe's once Stripe has created it. It has the
+// credits that all refunds of the purchase have taken, so that a repeated request shows the same.
 func (h *Handler) refundFlash(c *fiber.Ctx, request models.RefundRequest) string {
 	switch request.Status {
 	case models.RefundRefused:
@@ -81,8 +82,13 @@ func (h *Handler) refundFlash(c *fiber.Ctx, request models.RefundRequest) string
 	case models.RefundPending:
 		return "refund_unanswered"
 	}
+	name := "refund_pending" // Stripe has created it; the next page reads its status again
 	if status, err := h.Purchase.RefundStatus(c.UserContext(), request.RefundID); err == nil && status != "" {
-		return "refund_" + status
+		name = "refund_" + status
 	}
-	return "refund_pending" // Stripe has created it; the next page reads its status again
+	p, err := h.Purchase.ByID(c.UserContext(), request.PurchaseID.String())
+	if err != nil {
+		return "" // the next page shows the refund
+	}
+	return numberedFlash(name, int64(p.CreditsRefunded))
 }

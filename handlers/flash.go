@@ -98,6 +98,10 @@ var flashNumbers = map[string][]string{
 	"check_booked": {flashCount},
 	"granted":      {"credits", "balance"},
 	"corrected":    {"credits", "balance"},
+
+	"refund_succeeded":       {"credits"},
+	"refund_pending":         {"credits"},
+	"refund_requires_action": {"credits"},
 }
 
 const (

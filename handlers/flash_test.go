@@ -90,19 +90,20 @@ func TestStoredFlash(t *testing.T) {
 	}
 	ctx, _ := catalog.Context(t.Context(), "de")
 	for stored, want := range map[string]string{
-		numberedFlash("signed_out"):        "Sie sind abgemeldet.",
-		numberedFlash("signed_out", 7):     "Sie sind abgemeldet.",
-		numberedFlash("granted", 50, 1500): "50\u00a0Credits gutgeschrieben. Neues Guthaben: 1.500\u00a0Credits.",
-		numberedFlash("corrected", 1, 0):   "1\u00a0Credit abgezogen. Neues Guthaben: 0\u00a0Credits.",
-		numberedFlash("check_booked", 1):   "Stripe hat geantwortet. 1 fehlende Buchung wurde nachgetragen.",
-		"granted":                          "",
-		"granted.50":                       "",
-		"granted.50.x":                     "",
-		"granted.50.1500.1":                "",
-		"granted.50.99999999999":           "",
-		"signed_out.1":                     "",
-		"unknown":                          "",
-		"check_booked.<b>":                 "",
+		numberedFlash("signed_out"):          "Sie sind abgemeldet.",
+		numberedFlash("signed_out", 7):       "Sie sind abgemeldet.",
+		numberedFlash("granted", 50, 1500):   "50\u00a0Credits gutgeschrieben. Neues Guthaben: 1.500\u00a0Credits.",
+		numberedFlash("corrected", 1, 0):     "1\u00a0Credit abgezogen. Neues Guthaben: 0\u00a0Credits.",
+		numberedFlash("refund_succeeded", 0): "Erstattet. Für Erstattungen dieses Kaufs zurückgenommen: 0\u00a0Credits.",
+		numberedFlash("check_booked", 1):     "Stripe hat geantwortet. 1 fehlende Buchung wurde nachgetragen.",
+		"granted":                            "",
+		"granted.50":                         "",
+		"granted.50.x":                       "",
+		"granted.50.1500.1":                  "",
+		"granted.50.99999999999":             "",
+		"signed_out.1":                       "",
+		"unknown":                            "",
+		"check_booked.<b>":                   "",
 	} {
 		got := ""
 		if flash := parseFlash(ctx, stored); flash != nil {

@@ -43,8 +43,8 @@ func TestRefundByAnAdmin(t *testing.T) {
 	t.Parallel()
 	s := start(t, "ADMIN_EMAILS=admin@example.com,second@example.com")
 	for i, c := range []struct{ locale, proposal, done, standing, audit string }{
-		{"en", "34.71", "Refunded.", "Paid, partly refunded", "Payment refunded"},
-		{"de", "34,71", "Erstattet.", "Bezahlt, teilweise erstattet", "Geld erstattet"},
+		{"en", "34.71", "Deducted for refunds of this purchase: 1,190", "Paid, partly refunded", "Payment refunded"},
+		{"de", "34,71", "Erstattungen dieses Kaufs zurückgenommen: 1.190", "Bezahlt, teilweise erstattet", "Geld erstattet"},
 	} {
 		t.Run("the proposal in "+c.locale, func(t *testing.T) {
 			buyer, admin := buyAndSpend(t, s, c.locale, fmt.Sprintf("ada%d@example.com", i))
