@@ -54,6 +54,14 @@ func TestLayout(t *testing.T) {
 			t.Error("the page lacks the link to the administration or the sandbox banner")
 		}
 	})
+	t.Run("has a title without the soft hyphens of the heading", func(t *testing.T) {
+		t.Parallel()
+		page := samplePage("de")
+		page.Title = "Widerrufs\u00adbelehrung"
+		if _, doc := document(t, page, history); doc.Find("title").Text() != "Widerrufsbelehrung · Resume Matcher Credits" {
+			t.Errorf("title = %q, want no soft hyphen", doc.Find("title").Text())
+		}
+	})
 	t.Run("shows the sign-in to a visitor", func(t *testing.T) {
 		t.Parallel()
 		_, doc := document(t, layouts.Page{Title: "x", Locale: "en"}, history)

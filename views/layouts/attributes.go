@@ -2,6 +2,7 @@ package layouts
 
 import (
 	"context"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -12,7 +13,8 @@ func documentTitle(ctx context.Context, p Page) string {
 	if p.Title == "" {
 		return locales.T(ctx, "app.name")
 	}
-	return locales.T(ctx, "app.document_title", locales.Args{"page": p.Title})
+	title := strings.ReplaceAll(p.Title, "\u00ad", "") // headings have soft hyphens
+	return locales.T(ctx, "app.document_title", locales.Args{"page": title})
 }
 
 // bodyAttributes adds the CSRF token to every htmx request and names the progress indicator.
