@@ -105,9 +105,13 @@ func isHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "-h
 func usage(ctx context.Context, prefix string) string {
 	var text strings.Builder
 	text.WriteString(say(ctx, "command.usage", nil) + "\n\n")
+	width := 0
+	for _, c := range subcommands {
+		width = max(width, len(c.name))
+	}
 	for _, c := range subcommands {
 		if strings.HasPrefix(c.name, prefix) {
-			fmt.Fprintf(&text, "  %-15s %s\n", c.name, say(ctx, c.summary, nil))
+			fmt.Fprintf(&text, "  %-*s  %s\n", width, c.name, say(ctx, c.summary, nil))
 		}
 	}
 	text.WriteString("\n" + say(ctx, "command.explained", nil) + "\n")
