@@ -93,7 +93,11 @@ func nameOf(f *fault.Error) errorName {
 
 // envelope wraps a fault, in the language of ctx.
 func (h *Handler) envelope(ctx context.Context, id string, f *fault.Error) envelope {
-	return envelope{RequestID: id, Error: apiError{Code: nameOf(f), Message: h.message(ctx, f), Detail: detail(f)}}
+	message := h.message(ctx, f)
+	if f.Code == fault.NotFound && f.Problem == "" {
+		message = locales.T(ctx, "errors.call_not_found") // a program opens no pages
+	}
+	return envelope{RequestID: id, Error: apiError{Code: nameOf(f), Message: message, Detail: detail(f)}}
 }
 
 // detail returns what a program can act on; null when the code says it all.

@@ -27,7 +27,7 @@ func TestRefusalsSayWhatIsWanted(t *testing.T) {
 			object{"problem": "user_unknown"}, "createUser"},
 		"an unknown id": {"spend", `{"userId":999,"feature":"job_match"}`, 404, "USER_NOT_FOUND",
 			object{"problem": "user_unknown"}, "No account"},
-		"an unknown path": {"spends", "", 404, "NOT_FOUND", nil, "does not exist"},
+		"an unknown path": {"spends", "", 404, "NOT_FOUND", nil, "address does not exist"},
 		"an unknown feature": {"spend", `{"email":"ada@example.com","feature":"resume_analyse"}`, 422, "FEATURE_UNKNOWN",
 			object{"field": "feature", "problem": "feature_unknown", "features": every}, "feature"},
 		"an id that is text": {"spend", `{"userId":"2","feature":"job_match"}`, 422, "INVALID_REQUEST",
