@@ -200,6 +200,10 @@ func TestPrintedStatementIsNoMoreThanItHas(t *testing.T) {
 	} {
 		c.data.Locale, c.data.Entries = "de", sampleEntries()
 		_, doc := document(t, samplePage("de"), pages.History(c.data))
+		if printed := doc.Find("#printed").Text() + doc.Find("#period").Text(); !strings.Contains(printed, "Ausdruck für ") ||
+			strings.Count(printed, "Kontoauszug") != 1 {
+			t.Errorf("%s: printed %q, want for whom, and once that it is a statement", name, printed)
+		}
 		var got []string
 		doc.Find("#content .print-only[id]").Each(func(_ int, remark *goquery.Selection) {
 			got = append(got, remark.AttrOr("id", ""))

@@ -29,7 +29,7 @@ type Page struct {
 	Flash     *Flash
 	Elsewhere *Elsewhere // shown once, in full documents only
 	RequestID string
-	Now       time.Time // printed on statements
+	Now       time.Time // printed on paper
 
 	// Partial renders what htmx swaps into #content: the title, the flash region, the content, and the balance out of
 	// band.
