@@ -36,7 +36,7 @@ func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) {
 	}
 	p := invoicePage{page: s.pages.page(nil, r, "invoice.title")}
 	p.add(&p.Facts, "invoice.number", in.Number)
-	p.add(&p.Facts, "invoice.date", p.formatTime(time.Unix(in.Created, 0)))
+	p.add(&p.Facts, "invoice.date", p.formatDay(time.Unix(in.Created, 0)))
 	var to []string
 	for _, part := range []*string{in.CustomerName, in.CustomerEmail} {
 		if part != nil {

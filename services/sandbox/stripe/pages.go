@@ -41,6 +41,7 @@ type page struct {
 	Product string // address of the product; may be empty
 	Seller  string // whom buyers pay; may be empty
 	texts   map[string]string
+	zone    *time.Location // the reader's
 }
 
 // page returns a page in the session's language, or else in the browser's.
@@ -49,7 +50,8 @@ func (p *pages) page(locale *string, r *http.Request, title string) page {
 	if locale != nil && *locale != "auto" {
 		chosen = *locale
 	}
-	made := page{Locale: chosen, Product: p.product, Seller: p.seller, texts: p.texts[chosen]}
+	made := page{Locale: chosen, Product: p.product, Seller: p.seller, texts: p.texts[chosen],
+		zone: appearance.Zone(r)}
 	made.Title = made.T(title)
 	return made
 }
@@ -65,12 +67,25 @@ func (p page) T(key string, pairs ...string) string {
 
 func (p page) money(amount int64, code string) string { return money(amount, code, p.Locale) }
 
-// formatTime formats a time in the page's language.
-func (p page) formatTime(t time.Time) string {
+// formatDay formats the day of a time in the page's language and the reader's time zone.
+func (p page) formatDay(t time.Time) string {
 	if p.Locale == localeGerman {
-		return t.UTC().Format("02.01.2006, 15:04:05 UTC")
+		return t.In(p.zone).Format("02.01.2006")
 	}
-	return t.UTC().Format("2 Jan 2006, 15:04:05 UTC")
+	return t.In(p.zone).Format("2 Jan 2006")
+}
+
+// formatTime formats a time as the product does: in the page's language and the reader's time zone, which it names only
+// while it is unknown.
+func (p page) formatTime(t time.Time) string {
+	text := p.formatDay(t) + t.In(p.zone).Format(", 15:04")
+	if p.Locale == localeGerman {
+		text += "\u00a0Uhr"
+	}
+	if p.zone == time.UTC {
+		text += "\u00a0(UTC)"
+	}
+	return text
 }
 
 // send renders a page. formTargets lists the other origins that its forms may redirect to.
