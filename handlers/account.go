@@ -17,6 +17,8 @@ func (h *Handler) showAccount(c *fiber.Ctx) error {
 	form := pages.AccountData{Name: user.Name, Language: h.preferredLocale(c)}
 	if d := h.loadDraft(c); d.of("") {
 		form.Name, form.Language = d.value("name"), cmp.Or(d.value("locale"), form.Language)
+	} else if d.of("letters") {
+		form.Refused = refusedLetters(d.value)
 	}
 	return h.renderAccount(c, fiber.StatusOK, form)
 }
@@ -28,7 +30,10 @@ func (h *Handler) renderAccount(c *fiber.Ctx, status int, data pages.AccountData
 		return err
 	}
 	h.labelProviders(page.Identities)
-	data.Bounce, data.Refused = page.Bounce, page.Refused
+	data.Bounce = page.Bounce
+	if data.Refused == nil { // nothing was typed
+		data.Refused = page.Refused
+	}
 	data.Locale, data.CSRF, data.MaxName = pageLocale(c), currentVisitor(c).csrf(), auth.MaxName
 	data.Email, data.LetterLanguage = currentUser(c).Email, cmp.Or(currentUser(c).Locale, models.Locales[0])
 	for _, i := range page.Identities {

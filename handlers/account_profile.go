@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"slices"
+
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/models"
@@ -20,13 +22,27 @@ func (h *Handler) saveProfile(c *fiber.Ctx) error {
 
 // saveLetters is POST /{locale}/account/letters: which of the optional letters the user wants.
 func (h *Handler) saveLetters(c *fiber.Ctx) error {
+	refused := refusedLetters(func(name string) string { return formValue(c, name) })
 	for _, kind := range models.LetterKinds() {
 		if !kind.Optional() {
 			continue
 		}
-		if err := h.Mail.SetWanted(c.UserContext(), currentUserID(c), kind, formValue(c, string(kind)) != ""); err != nil {
+		wanted := !slices.Contains(refused, kind)
+		if err := h.Mail.SetWanted(c.UserContext(), currentUserID(c), kind, wanted); err != nil {
 			return err
 		}
 	}
 	return h.redirectWithFlash(c, localPath(c, "/account"), "letters_saved")
+}
+
+// refusedLetters lists the optional letters whose boxes are not checked in the form with the values that value returns
+// by name; never nil.
+func refusedLetters(value func(name string) string) []models.LetterKind {
+	refused := []models.LetterKind{}
+	for _, kind := range models.LetterKinds() {
+		if kind.Optional() && value(string(kind)) == "" {
+			refused = append(refused, kind)
+		}
+	}
+	return refused
 }

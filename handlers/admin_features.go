@@ -16,11 +16,21 @@ import (
 
 // showFeatures is GET /{locale}/admin/features; with ?edit= it also opens the form of that feature.
 func (h *Handler) showFeatures(c *fiber.Ctx) error {
-	return h.renderFeatures(c, fiber.StatusOK, pages.FeatureForm{Active: true, Feature: c.Query("edit"),
-		Existing: c.Query("edit") != ""})
+	form := pages.FeatureForm{Active: true, Feature: c.Query("edit"), Existing: c.Query("edit") != ""}
+	if d := h.loadDraft(c); d.of("") {
+		form = featureForm(d.value)
+	}
+	return h.renderFeatures(c, fiber.StatusOK, form)
 }
 
-// renderFeatures sends the page. An existing feature fills its own form unless the form comes back with errors.
+// featureForm returns the form with the values that value returns by name.
+func featureForm(value func(name string) string) pages.FeatureForm {
+	return pages.FeatureForm{Feature: strings.TrimSpace(value("feature")), Credits: value("credits"),
+		LabelEN: value("label_en"), LabelDE: value("label_de"), Active: value("active") != "",
+		Existing: value("existing") != "", Typed: true}
+}
+
+// renderFeatures sends the page. An existing feature fills its own form until something is typed.
 func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureForm) error {
 	features, err := h.Admin.Features(c.UserContext())
 	if err != nil {
@@ -29,7 +39,7 @@ func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureFor
 	known := !form.Existing
 	for _, f := range features {
 		if known = known || string(f.Feature) == form.Feature; form.Existing && string(f.Feature) == form.Feature &&
-			form.Errors == nil {
+			!form.Typed {
 			form.Credits, form.LabelEN, form.LabelDE, form.Active = strconv.FormatInt(int64(f.Credits),
 				10), f.LabelEN, f.LabelDE, f.Active
 		}
@@ -44,9 +54,7 @@ func (h *Handler) renderFeatures(c *fiber.Ctx, status int, form pages.FeatureFor
 
 // saveFeature is POST /{locale}/admin/features: it adds or changes a feature.
 func (h *Handler) saveFeature(c *fiber.Ctx) error {
-	form := pages.FeatureForm{Feature: strings.TrimSpace(formValue(c, "feature")), Credits: formValue(c, "credits"),
-		LabelEN: formValue(c, "label_en"),
-		LabelDE: formValue(c, "label_de"), Active: formValue(c, "active") != "", Existing: formValue(c, "existing") != ""}
+	form := featureForm(func(name string) string { return formValue(c, name) })
 	err := h.Admin.SetFeature(c.UserContext(), admin.FeatureChange{
 		ActorID: currentUserID(c), Feature: form.Feature, New: !form.Existing,
 		Credits: models.Credits(parseDigits(strings.TrimSpace(form.Credits))),

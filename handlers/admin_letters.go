@@ -26,6 +26,9 @@ func (h *Handler) showUnsent(c *fiber.Ctx) error {
 	if settings.LowBalance != nil {
 		form.LowBalance = strconv.FormatInt(int64(*settings.LowBalance), 10)
 	}
+	if d := h.loadDraft(c); d.of("") {
+		form.LowBalance, form.Digest = d.value("low_balance"), d.value("digest") != ""
+	}
 	return h.renderUnsent(c, fiber.StatusOK, form)
 }
 

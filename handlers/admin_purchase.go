@@ -3,7 +3,6 @@ package handlers
 import (
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/admin"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/views/pages"
@@ -12,14 +11,8 @@ import (
 // showAdminPurchase is GET /{locale}/admin/purchases/{id}: every fact that explains why the buyer did or did not
 // receive credits.
 func (h *Handler) showAdminPurchase(c *fiber.Ctx) error {
-	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}}
 	d := h.loadDraft(c)
-	for _, kind := range models.DecisionKinds() {
-		if d.of(string(kind)) {
-			forms.decision = pages.DecisionForm{Kind: kind, Note: d.value("note"), Credits: d.value("credits"),
-				Share: d.value("share"), DisputeID: d.value("dispute_id")}
-		}
-	}
+	forms := purchaseForms{refund: pages.RefundForm{Rest: c.Query("amount") == "rest"}, decision: draftedDecision(d)}
 	switch {
 	case d.of("move"):
 		forms.move.To, forms.move.Note = d.value("to"), d.value("note")

@@ -17,7 +17,20 @@ const waitingShown = 50
 // showWaitingItem is GET /{locale}/admin/events/{id}, /findings/{id} and /resumes/{id}: why an item waits for a
 // person. Items of a purchase are decided on the purchase's page.
 func (h *Handler) showWaitingItem(kind models.WaitingKind) fiber.Handler {
-	return func(c *fiber.Ctx) error { return h.renderWaitingItem(c, fiber.StatusOK, kind, pages.DecisionForm{}) }
+	return func(c *fiber.Ctx) error {
+		return h.renderWaitingItem(c, fiber.StatusOK, kind, draftedDecision(h.loadDraft(c)))
+	}
+}
+
+// draftedDecision returns the decision of a draft.
+func draftedDecision(d draft) pages.DecisionForm {
+	for _, kind := range models.DecisionKinds() {
+		if d.of(string(kind)) {
+			return pages.DecisionForm{Kind: kind, Note: d.value("note"), Credits: d.value("credits"),
+				Share: d.value("share"), DisputeID: d.value("dispute_id")}
+		}
+	}
+	return pages.DecisionForm{}
 }
 
 // renderWaitingItem sends the page of one waiting item.

@@ -89,7 +89,7 @@ func pagePath(c *fiber.Ctx, locale string) (path, query string) {
 	case path == "/purchase":
 		return path, orderQuery(c)
 	}
-	if strings.HasPrefix(path, "/admin/events/") || path == "/admin/reconcile" {
+	if strings.HasPrefix(path, "/admin/events/") && strings.HasSuffix(path, "/retry") || path == "/admin/reconcile" {
 		return "/admin/events", ""
 	}
 	if strings.HasPrefix(path, "/account/") && path != "/account/delete" {
@@ -100,7 +100,10 @@ func pagePath(c *fiber.Ctx, locale string) (path, query string) {
 			return list, ""
 		}
 	}
-	for _, action := range []string{"/spend", "/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share",
+	if !strings.HasPrefix(path, "/admin/") {
+		return path, ""
+	}
+	for _, action := range []string{"/grant", "/check", "/refund", "/move", "/book", "/foreign", "/share",
 		"/relink", "/right", "/sessions", "/retry", "/close"} {
 		path = strings.TrimSuffix(path, action)
 	}

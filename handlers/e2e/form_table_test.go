@@ -122,7 +122,8 @@ var forms = []form{
 	{action: "POST /account", user: "low", path: "/account", button: "#profile-save", fields: []formField{
 		{name: "name", input: "Ada", valid: nameInputs}, {name: "locale", input: "{locale}"}}},
 	{action: "POST /account/letters", user: "low", path: "/account", button: "#letters-save", fields: []formField{
-		{name: "low_balance", input: "on", valid: append([]string{"nothing"}, checkboxInputs...)}}},
+		{name: "low_balance", input: "on", valid: append([]string{"nothing"}, checkboxInputs...)},
+		{name: "letters", input: "on", valid: slices.Collect(maps.Keys(hostileInputs)), hidden: true}}},
 	{action: "POST /letters/ID/unsubscribe", path: "/letters/{reminder}/unsubscribe", button: "#unsubscribe", public: true,
 		resetSQL: `DELETE FROM letter_refusals`},
 	{action: "POST /account/delete", user: "second", path: "/account/delete", button: "#delete-account",

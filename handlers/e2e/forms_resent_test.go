@@ -41,7 +41,8 @@ func (f form) checkStale(fx *stateFixture, v, other *visitor) {
 	v.open("/" + v.locale + fx.ids.Replace(f.path))
 	signedOut := newVisitor(fx.site, v.locale)
 	signedOut.t, signedOut.at = v.t, v.at
-	signedOut.show(v.form(f.button, f.validInput(v.locale)...))
+	typed := f.visibleInput(v.locale)
+	signedOut.show(v.form(f.button, typed...))
 	if f.action == "POST /logout" {
 		if !slices.Contains([]int{http.StatusOK, http.StatusForbidden}, signedOut.status) {
 			v.t.Errorf("second sign-out: status %d, want 200 or 403", signedOut.status)
@@ -52,6 +53,15 @@ func (f form) checkStale(fx *stateFixture, v, other *visitor) {
 		signedOut.at.Query().Get("return_to") == "" {
 		v.t.Errorf("form without a session: status %d at %s, want the sign-in with a message and return_to",
 			signedOut.status, signedOut.at)
+	}
+	back := signedOut.at.Query().Get("return_to")
+	for _, cookie := range v.client.Jar.Cookies(signedOut.at) {
+		if cookie.Name == "session" { // as if v had signed in there
+			signedOut.client.Jar.SetCookies(signedOut.at, []*http.Cookie{cookie})
+		}
+	}
+	if signedOut.open(back); len(f.fields) > 0 {
+		f.checkKept(signedOut, typed, f.action+": after the sign-in", "consent_early_start", "consent_compensation")
 	}
 	other.open("/" + v.locale + "/billing")
 	token := other.find(`[name="_csrf"]`).AttrOr("value", "")

@@ -100,6 +100,13 @@ func (f form) validInput(locale string) []string {
 	return typed
 }
 
+// visibleInput returns a valid value for every field that the page does not fill in itself.
+func (f form) visibleInput(locale string) []string {
+	visible := f
+	visible.fields = slices.DeleteFunc(slices.Clone(f.fields), func(field formField) bool { return field.hidden })
+	return visible.validInput(locale)
+}
+
 // checkFieldError requires that a field is marked, has an error text beside it, and that the other fields keep their
 // values.
 func (f form) checkFieldError(v *visitor, wrong formField, typed []string, what string) {
@@ -120,10 +127,17 @@ func (f form) checkFieldError(v *visitor, wrong formField, typed []string, what 
 	if !marked || strings.TrimSpace(message) == "" {
 		v.t.Errorf("%s: marked = %t, error text = %q, want true and a text", what, marked, message)
 	}
+	f.checkKept(v, typed, what, wrong.name)
+}
+
+// checkKept requires that the page's form has the typed values, except those of some fields.
+func (f form) checkKept(v *visitor, typed []string, what string, except ...string) {
+	v.t.Helper()
+	around := v.find(f.button).Closest("form")
 	for i := 0; i < len(typed); i += 2 {
 		name, want := typed[i], typed[i+1]
 		kept := around.Find(`[name="` + name + `"]`)
-		if name == wrong.name || kept.AttrOr("type", "") == "hidden" {
+		if slices.Contains(except, name) || kept.AttrOr("type", "") == "hidden" {
 			continue
 		}
 		got := kept.AttrOr("value", kept.Text())
