@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"time"
 
 	"golang.org/x/text/language"
 	"gopkg.in/yaml.v3"
@@ -25,19 +24,6 @@ func Language(r *http.Request, asked ...language.Tag) language.Tag {
 	}
 	_, index, _ := matcher.Match(asked...)
 	return languages[index]
-}
-
-// Zone returns the reader's time zone, which the product's script stores in a cookie; UTC if it is unknown.
-func Zone(r *http.Request) *time.Location {
-	cookie, err := r.Cookie("tz")
-	if err != nil || cookie.Value == "Local" { // the server's own
-		return time.UTC
-	}
-	zone, err := time.LoadLocation(cookie.Value)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
 }
 
 // Texts are the texts of the pages, by language and then key.

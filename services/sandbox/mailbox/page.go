@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/resume-matcher/credits/services/sandbox/appearance"
 )
@@ -29,7 +30,11 @@ type view struct {
 	Letter  *Letter
 	Fault   Fault
 	Faults  []Fault
+	zone    *time.Location // the reader's
 }
+
+// Time formats a time in the page's language and the reader's time zone.
+func (v view) Time(t time.Time) string { return appearance.FormatTime(t, v.Lang, v.zone) }
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
@@ -126,7 +131,7 @@ func (s *Server) asked(w http.ResponseWriter, r *http.Request) *Letter {
 
 func (s *Server) render(w http.ResponseWriter, r *http.Request, v view) {
 	v.Lang, v.Style = appearance.Language(r).String(), template.CSS(style) //nolint:gosec // our own file
-	v.T, v.Product = s.texts[v.Lang], s.productURL()
+	v.T, v.Product, v.zone = s.texts[v.Lang], s.productURL(), appearance.Zone(r)
 	var page bytes.Buffer
 	if err := s.page.Execute(&page, v); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -67,26 +67,8 @@ func (p page) T(key string, pairs ...string) string {
 
 func (p page) money(amount int64, code string) string { return money(amount, code, p.Locale) }
 
-// formatDay formats the day of a time in the page's language and the reader's time zone.
-func (p page) formatDay(t time.Time) string {
-	if p.Locale == localeGerman {
-		return t.In(p.zone).Format("02.01.2006")
-	}
-	return t.In(p.zone).Format("2 Jan 2006")
-}
-
-// formatTime formats a time as the product does: in the page's language and the reader's time zone, which it names only
-// while it is unknown.
-func (p page) formatTime(t time.Time) string {
-	text := p.formatDay(t) + t.In(p.zone).Format(", 15:04")
-	if p.Locale == localeGerman {
-		text += "\u00a0Uhr"
-	}
-	if p.zone == time.UTC {
-		text += "\u00a0(UTC)"
-	}
-	return text
-}
+func (p page) formatDay(t time.Time) string  { return appearance.FormatDay(t, p.Locale, p.zone) }
+func (p page) formatTime(t time.Time) string { return appearance.FormatTime(t, p.Locale, p.zone) }
 
 // send renders a page. formTargets lists the other origins that its forms may redirect to.
 func (s *Server) send(w http.ResponseWriter, status int, name string, data any, formTargets ...string) {
