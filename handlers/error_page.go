@@ -16,8 +16,8 @@ import (
 
 // errorData returns what the error page shows: the meaning of the fault and the way on.
 func (h *Handler) errorData(c *fiber.Ctx, f *fault.Error) pages.ErrorData {
-	d := pages.ErrorData{Code: f.Code, Message: h.message(c.UserContext(), f), RequestID: requestID(c),
-		SignedIn: currentVisitor(c).account != nil}
+	d := pages.ErrorData{Code: f.Code, Problem: f.Problem, Message: h.message(c.UserContext(), f),
+		RequestID: requestID(c), SignedIn: currentVisitor(c).account != nil}
 	locale := pageLocale(c)
 	path, query := pagePath(c, locale)
 	address := "/" + locale + path
@@ -63,7 +63,8 @@ func (h *Handler) renderError(c *fiber.Ctx, f *fault.Error, status int) error {
 		}
 		return h.renderFlash(c, status, text)
 	}
-	return h.render(c, status, "errors.title."+string(f.Code), pages.Error(h.errorData(c, f)))
+	data := h.errorData(c, f)
+	return h.render(c, status, data.TitleKey(c.UserContext()), pages.Error(data))
 }
 
 // renderFlash sends a message for the flash region of the current page.
