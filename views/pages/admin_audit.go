@@ -34,14 +34,13 @@ func auditBy(ctx context.Context, actor string) string {
 	return actor
 }
 
-// auditFacts lists an entry's details by name, in words. Numbers keep their digits; money is formatted with its
-// currency.
-func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []auditFact {
+// auditFacts lists an entry's details by name, in words, and its ids. Numbers keep their digits; money is formatted
+// with its currency.
+func auditFacts(ctx context.Context, locale string, e models.AuditEntry) (facts, ids []auditFact) {
 	var detail map[string]json.RawMessage
-	if err := json.Unmarshal(e.Detail, &detail); err != nil || len(detail) == 0 {
-		return nil // nothing was recorded
+	if json.Unmarshal(e.Detail, &detail) != nil {
+		detail = nil // nothing was recorded
 	}
-	facts := make([]auditFact, 0, len(detail))
 	var cents models.Cents
 	var currency string
 	if json.Unmarshal(detail["cents"], &cents) == nil && json.Unmarshal(detail["currency"], &currency) == nil {
@@ -55,21 +54,30 @@ func auditFacts(ctx context.Context, locale string, e models.AuditEntry) []audit
 			continue // left empty
 		}
 		fact := auditFact{name: auditName(ctx, name), value: text}
-		if name == "feature" {
-			fact.value = components.FeatureName(ctx, plain, "")
-		}
-		if name == "cause" {
-			fact.value = components.CauseText(ctx, models.Cause(plain))
-		}
-		if id, err := uuid.Parse(plain); err == nil && name == "purchase_id" {
+		id, err := uuid.Parse(plain)
+		switch {
+		case err == nil && name == "purchase_id":
 			fact.href = adminPurchasePath(locale, id)
 			if e.PurchaseNumber != 0 {
 				fact.value = e.PurchaseNumber.String()
 			}
+		case err == nil || strings.HasSuffix(name, "_id"):
+			ids = append(ids, fact)
+			continue
+		case name == "feature":
+			fact.value = components.FeatureName(ctx, plain, "")
+		case name == "cause":
+			fact.value = components.CauseText(ctx, models.Cause(plain))
 		}
 		facts = append(facts, fact)
 	}
-	return facts
+	if e.RequestID != "" {
+		ids = append(ids, auditFact{name: locales.T(ctx, "admin_audit.request"), value: e.RequestID})
+	}
+	if e.Source != "" {
+		ids = append(ids, auditFact{name: locales.T(ctx, "admin_audit.source"), value: e.Source})
+	}
+	return facts, ids
 }
 
 // auditValue returns a value as recorded, if it is a string, and in words.
@@ -83,8 +91,10 @@ func auditValue(ctx context.Context, raw json.RawMessage) (plain, words string) 
 		return "", locales.T(ctx, map[bool]string{true: "admin_audit.yes", false: "admin_audit.no"}[yes])
 	case json.Unmarshal(raw, &several) == nil:
 		for i, word := range several {
-			if key := "admin_keys.scope." + word; locales.Has(ctx, key) {
-				several[i] = locales.T(ctx, key)
+			for _, key := range []string{"admin_keys.scope." + word, models.WebhookType(word).Key()} {
+				if locales.Has(ctx, key) {
+					several[i] = locales.T(ctx, key)
+				}
 			}
 		}
 		return "", strings.Join(several, ", ")
