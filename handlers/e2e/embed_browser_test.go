@@ -32,6 +32,7 @@ func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 			b.click("#example")
 			b.inShadow("what the upload took and left", `output`, "−10 · ")
 			b.inShadow("the new balance", `details summary`, word.none)
+			b.checkUncovered("gate-charged")
 			b.check("gate-charged", "/dashboard")
 
 			b.expectRefusals = true // the console reports status 402
@@ -46,6 +47,7 @@ func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 			b.run("come back", chromedp.Evaluate(`dispatchEvent(new Event("focus"))`, nil))
 			b.waitForText("#preview", "Kubernetes")
 			b.inShadow("what is left", `details summary`, "85 "+word.credits)
+			b.checkUncovered("gate-goes-on")
 			b.check("gate-goes-on", "/tailor")
 
 			b.breakModel()
@@ -70,6 +72,35 @@ func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 			b.check("gate-other-user", "/tailor")
 			dbtest.CheckLedger(t, db)
 		})
+	}
+}
+
+// covered is a script that scrolls no further than it must to each thing that one can press or fill in, and lists those
+// that the balance or its message then covers.
+const covered = `(() => {
+	const box = document.querySelector("credits-balance").shadowRoot;
+	const found = [];
+	for (const e of document.querySelectorAll("main :is(a, button, input, select, textarea)")) {
+		if (!e.checkVisibility()) continue;
+		e.scrollIntoView({block: "nearest", behavior: "instant"});
+		const r = e.getBoundingClientRect();
+		let over = !e.contains(document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2));
+		for (const part of box.querySelectorAll("details, output:not(:empty)")) {
+			const o = part.getBoundingClientRect();
+			over ||= r.left < o.right && o.left < r.right && r.top < o.bottom && o.top < r.bottom;
+		}
+		if (over) found.push(e.outerHTML.slice(0, 90));
+	}
+	return found;
+})()`
+
+// checkUncovered requires that the credits in Resume Matcher's page cover nothing of it that can be scrolled into view.
+func (b *browser) checkUncovered(name string) {
+	b.t.Helper()
+	var found []string
+	b.measure(name, covered, &found)
+	if len(found) > 0 {
+		b.t.Fatalf("%s %s: covered by the balance or its message: %v", b.view, name, found)
 	}
 }
 

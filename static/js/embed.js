@@ -104,23 +104,25 @@
 
   function draw({ balance, taken, link, url, costs, features }) {
     box ??= shadow();
-    const chip = box.querySelector("details") ?? box.appendChild(element("details", {}, element("summary"), element("div")));
-    chip.querySelector("summary").textContent = balance;
+    box.querySelector("summary").textContent = balance;
     const rows = features.map(({ label, credits, text = "" }) =>
       element("li", {}, element("span", {}, label), element("b", {}, credits), element("p", {}, text)));
-    chip.querySelector("div").replaceChildren(element("h2", {}, costs), element("ul", {}, ...rows), element("a", { href: url }, link));
+    box.querySelector("details > div").replaceChildren(element("h2", {}, costs), element("ul", {}, ...rows), element("a", { href: url }, link));
     if (!taken) return;
-    const toast = box.querySelector("output") ?? box.appendChild(element("output"));
+    const toast = box.querySelector("output");
     toast.textContent = taken;
     clearTimeout(toast.timer);
     toast.timer = setTimeout(() => (toast.textContent = ""), 8000);
   }
 
-  // shadow makes the element that the page's styles do not reach, outside of what the page draws.
+  // shadow makes the element that the page's styles do not reach, outside of what the page draws. The element is as high
+  // as the bar at the window's foot, and the page scrolls what has the focus above the bar.
   function shadow() {
     const host = document.documentElement.appendChild(element("credits-balance"));
     const root = host.attachShadow({ mode: "open" });
-    root.append(element("link", { rel: "stylesheet", href: styles }));
+    const style = element("link", { rel: "stylesheet", href: styles });
+    style.addEventListener("load", () => (document.documentElement.style.scrollPaddingBottom = `${host.offsetHeight}px`));
+    root.append(style, element("div", { class: "bar" }, element("output"), element("details", {}, element("summary"), element("div"))));
     return root;
   }
 
