@@ -54,6 +54,13 @@ func TestSearchLeadsToAnID(t *testing.T) {
 	if _, doc := boss.open("/en/admin?q=example"); !strings.HasPrefix(doc.Find("title").Text(), "Search for “example” ·") {
 		t.Errorf("title of a search = %q, want what it searches for", doc.Find("title").Text())
 	}
+	if _, doc := boss.open("/en/admin?q=da@EXAMPLE"); doc.Find("#found ~ #open-withdrawals").Length() != 1 ||
+		doc.Find("#found .sort").Length() != 0 {
+		t.Error("search that finds one user: want the user before the open withdrawals, without an order")
+	}
+	if _, doc := boss.open("/en/admin"); doc.Find("#open-withdrawals ~ #found .sort").Length() == 0 {
+		t.Error("no search: want the users after the open withdrawals, with an order")
+	}
 	whole := boss.call("GET", "/healthz", "").header.Get("X-Request-ID")
 	for _, text := range []string{whole, " " + whole + " "} {
 		if _, doc := boss.open("/en/admin?q=" + url.QueryEscape(text)); !strings.Contains(doc.Find("#found").Text(),
