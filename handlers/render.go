@@ -44,8 +44,8 @@ func (h *Handler) renderTitled(c *fiber.Ctx, status int, title string, content t
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	if body := res.Body(); len(body) > gzipMinimum && acceptsGzip(c) {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
-		packed := make([]byte, 0, len(body)/3) // more than most pages take
-		res.SetBodyRaw(fasthttp.AppendGzipBytesLevel(packed, body, fasthttp.CompressBestSpeed))
+		packed := make([]byte, 0, len(body)/4) // what most pages take
+		res.SetBodyRaw(fasthttp.AppendGzipBytesLevel(packed, body, fasthttp.CompressDefaultCompression))
 	}
 	return nil
 }
