@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
 )
 
 // Without JavaScript, a user filters the history, sees empty and invalid filters explained, and downloads it as CSV.
@@ -84,4 +86,17 @@ func TestHistoryFilterAndDownload(t *testing.T) {
 			t.Errorf("CSV file of purchases: %d lines, want 2:\n%s", got, file)
 		}
 	}
+}
+
+// checkStatement requires that a printed history names its owner and its purchase, and has nothing to press.
+func (b *browser) checkStatement(email string) {
+	b.t.Helper()
+	b.run("print", emulation.SetEmulatedMedia().WithMedia("print"))
+	var texts []string
+	b.measure("printed page", `[...document.querySelectorAll("main :is(#printed, a, button, input, select, summary)")]
+		.filter(e => e.checkVisibility()).map(e => e.textContent)`, &texts)
+	if len(texts) != 2 || !strings.Contains(texts[0], email) || !strings.Contains(texts[1], "RM-") {
+		b.t.Errorf("printed history has %q, want who it is for and the number of the purchase", texts)
+	}
+	b.run("stop printing", emulation.SetEmulatedMedia())
 }

@@ -122,6 +122,7 @@ func (b *browser) filterHistory(email string) {
 	}
 	b.open(b.page("/history"))
 	b.waitUntil("the purchase and two equal entries", `document.querySelectorAll("#movements tbody tr").length === 2`)
+	b.checkStatement(email)
 	b.unfold("#filter-fold")
 	b.choose("#kind", "job_match")
 	b.waitUntil("the entries of one kind",
