@@ -107,6 +107,18 @@ func TestHTMX(t *testing.T) {
 		b.waitUntil("the message is gone and the focus is in the content",
 			`!document.querySelector("#flash .flash") && document.activeElement.id === "content"`)
 	})
+	t.Run("removes a message of success when the next form is filled in", func(t *testing.T) {
+		b := b.withTest(t)
+		b.openGrant(page)
+		b.click("#grant-submit")
+		b.waitForText("#confirm", "")
+		b.click("#confirm")
+		b.waitForText("#balance", "125")
+		b.waitForText(`#flash [data-variant="success"]`, "")
+		b.run("type", chromedp.SendKeys("#credits", "7", chromedp.ByQuery))
+		b.waitUntil("the message is gone",
+			`!document.querySelector("#flash .flash") && document.querySelector("#credits").value === "7"`)
+	})
 	t.Run("shows an error inside the window", func(t *testing.T) {
 		b := b.withTest(t)
 		b.expectRefusals = true
@@ -133,7 +145,7 @@ func TestHTMX(t *testing.T) {
 		b.click("#grant-submit")
 		b.waitForText("#confirm", "")
 		b.click("#confirm")
-		b.waitForText("#balance", "125")
+		b.waitForText("#balance", "130")
 		b.clearConsole()
 	})
 	t.Run("back, forward, reload and the other language show the page of the address", func(t *testing.T) {

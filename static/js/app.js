@@ -95,6 +95,9 @@ document.addEventListener("click", (event) => {
   document.getElementById("content").focus({ preventScroll: true });
 });
 
+// Removes a message of success when the next form is filled in, so that it does not cover the form's button.
+document.addEventListener("input", () => messages.querySelector('[data-variant="success"]')?.remove());
+
 // Updates the language links, because htmx changes the address without rendering the header.
 document.addEventListener("htmx:pushedIntoHistory", () => {
   for (const link of document.querySelectorAll("a.language"))

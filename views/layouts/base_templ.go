@@ -1152,7 +1152,7 @@ func device(ctx context.Context, name string) string {
 }
 
 // FlashMessage is one message in #flash. With JavaScript it stays at the bottom of the window until it is dismissed or
-// the page changes; without JavaScript it is part of the page.
+// the page changes, a message of success also until something is typed; without JavaScript it is part of the page.
 func FlashMessage(f Flash) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
