@@ -120,6 +120,8 @@ func TestFindUsers(t *testing.T) {
 	for typed, want := range map[string]int{
 		" ADA": 2, "ada@example.com": 1, "ada@example.com.": 1, "robert": 1, "100%": 0, "_da": 0, "": 3, "a\x00": 0,
 		"example.com": 3, "DAM@ex": 1, "obert@": 1, "a": 2, "AD": 2, "d": 0, "m": 0, "%": 0, "_": 0, "'": 0, `\`: 0, "com  ": 3,
+		"com ad": 2, "example.com  bob": 1, "ada bob": 0, "com ADA a": 2, "com com com com com ada": 2,
+		"com com com com com ada com": 0, // more than five words: the rest as it stands
 	} {
 		found, _, err := s.Users(context.Background(), admin.UserQuery{Text: typed, Order: admin.ByJoined, Limit: 20})
 		if err != nil || len(found) != want {

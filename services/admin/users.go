@@ -52,13 +52,37 @@ func KnownOrder(o UserOrder) bool { return userKeys[o] != "" }
 // spells differently.
 const MaxMatches = 1000
 
-// matchSQL selects the newest users with @needle in their address or name, or in an address that they sign in with. The
-// indexes users_search and identities_search have the runs of three characters of the same expressions. Of a run that
-// many users have, PostgreSQL reads the newest users instead, until it has found enough.
-var matchSQL = fmt.Sprintf(`u.id IN (
-	(SELECT id FROM users WHERE trigrams(%[1]s) @> trigrams(lower(@needle)) AND strpos(%[1]s, lower(@needle)) > 0 ORDER BY id DESC LIMIT %[3]d)
-	UNION (SELECT user_id FROM identities WHERE trigrams(%[2]s) @> trigrams(lower(@needle)) AND strpos(%[2]s, lower(@needle)) > 0
-		ORDER BY user_id DESC LIMIT %[3]d))`, `'  ' || lower(coalesce(email, '')) || '  ' || lower(name)`, `'  ' || lower(email)`, MaxMatches)
+// maxWords is how many words of a search are looked for one by one; what follows them is one more.
+const maxWords = 5
+
+// matchSQL selects the newest users with each of the needles, @needle0 and so on, in their address or name, or in an
+// address that they sign in with. The indexes users_search and identities_search have the runs of three characters of
+// the same expressions. Of a run that many users have, PostgreSQL reads the newest users instead, until it has found
+// enough.
+func matchSQL(needles int) string {
+	matches := func(text string) string {
+		var all []string
+		for i := range needles {
+			all = append(all, fmt.Sprintf(`trigrams(%[1]s) @> trigrams(lower(@needle%[2]d)) AND strpos(%[1]s, lower(@needle%[2]d)) > 0`, text, i))
+		}
+		return strings.Join(all, " AND ")
+	}
+	return fmt.Sprintf(`u.id IN ((SELECT id FROM users WHERE %[1]s ORDER BY id DESC LIMIT %[3]d)
+		UNION (SELECT user_id FROM identities WHERE %[2]s ORDER BY user_id DESC LIMIT %[3]d))`,
+		matches(`'  ' || lower(coalesce(email, '')) || '  ' || lower(name)`), matches(`'  ' || lower(email)`), MaxMatches)
+}
+
+// needlesOf returns the words to look for.
+func needlesOf(text string) []string {
+	words := strings.Fields(text)
+	if len(words) > maxWords {
+		words = append(words[:maxWords], strings.Join(words[maxWords:], " "))
+	}
+	for i, word := range words {
+		words[i] = needleOf(word)
+	}
+	return words
+}
 
 // MatchesBeginnings reports whether Users finds text only at the beginning of an address or a name, because the indexes
 // have runs of three characters.
@@ -73,8 +97,8 @@ func needleOf(text string) string {
 }
 
 // Users returns a page of users and the cursor of the next one, nil at the end. Text matches any part of an address, as
-// stored or as the provider spells it, and of a name; one or two characters match the beginning. The database's locale
-// decides which letters are equal but for their case. See MaxMatches.
+// stored or as the provider spells it, and of a name. One or two characters match the beginning, and several words
+// match in any order. The database's locale decides which letters are equal but for their case. See MaxMatches.
 func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, *UserCursor, error) {
 	text := norm.NFC.String(strings.TrimSpace(q.Text))
 	if whole := address.Parse(text); whole != "" {
@@ -87,10 +111,12 @@ func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, 
 	if q.Ascending {
 		compare, direction = ">", "ASC"
 	}
-	where, args := "true", []any{sql.Named("needle", needleOf(text)), sql.Named("text", text),
-		sql.Named("limit", q.Limit+1)}
-	if text != "" {
-		where += ` AND ` + matchSQL
+	where, args := "true", []any{sql.Named("text", text), sql.Named("limit", q.Limit+1)}
+	if needles := needlesOf(text); len(needles) > 0 {
+		where += ` AND ` + matchSQL(len(needles))
+		for i, needle := range needles {
+			args = append(args, sql.Named(fmt.Sprintf("needle%d", i), needle))
+		}
 	}
 	if q.After != (UserCursor{}) {
 		where += ` AND (` + key + `, u.id) ` + compare + ` (@after, @id)`
