@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -97,6 +98,17 @@ func TestSync(t *testing.T) {
 	if err := f.DB.Take(&now, "credits_per_unit = 500 AND active").Error; err != nil || now.StripePriceID != before {
 		t.Errorf("price of 500 credits = %s (%v), want %s as before", now.StripePriceID, err, before)
 	}
+	t.Run("corrects the credits of a price at Stripe", func(t *testing.T) {
+		wrong := map[string]string{"credits": "400"}
+		if _, err := f.Stripe.Prices.Update(before, &stripe.PriceParams{Metadata: wrong}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := f.Sync(context.Background())
+		p, readErr := f.Stripe.Prices.Get(before, nil)
+		if err := errors.Join(err, readErr); err != nil || p.Metadata["credits"] != "500" {
+			t.Errorf("the price's metadata are %v (%v), want 500 credits", p.Metadata, err)
+		}
+	})
 	t.Run("replaces a price that was archived at Stripe", func(t *testing.T) {
 		if _, err := f.Stripe.Prices.Update(before, &stripe.PriceParams{Active: stripe.Bool(false)}); err != nil {
 			t.Fatal(err)
