@@ -2,6 +2,8 @@ package gate_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -149,25 +151,36 @@ func TestAnswersForTheAddOn(t *testing.T) {
 	}
 }
 
-// Twenty requests at once ask once, and all get the answer.
+// Twenty requests at once ask once, and all get the answer, whether it opens Resume Matcher or not. One that leaves
+// while it waits is refused.
 func TestOneQuestionAtATime(t *testing.T) {
 	t.Parallel()
-	app, arrived, release := newApp(t, resumematcher.Options{Secret: secret}), make(chan struct{}), make(chan struct{})
-	c := newChanging(t, same, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		close(arrived) // panics at a second question
-		<-release
-		app.ServeHTTP(w, r)
-	}))
-	go func() {
-		<-arrived
-		close(release)
-	}()
-	dbtest.Concurrently(20, func(int) {
-		if err := c.addOn.Ready(t.Context(), ""); err != nil {
-			t.Error(err)
-		}
-	})
-	c.wantReady("then", "", 1)
+	for want, options := range map[fault.Problem]resumematcher.Options{
+		"": {Secret: secret}, fault.AddOnMissing: {Shared: true},
+	} {
+		app, arrived, release := newApp(t, options), make(chan struct{}), make(chan struct{})
+		c := newChanging(t, same, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			close(arrived) // panics at a second question
+			<-release
+			app.ServeHTTP(w, r)
+		}))
+		go func() {
+			<-arrived
+			left, leave := context.WithCancel(t.Context())
+			leave()
+			if err := c.addOn.Ready(left, ""); !errors.Is(err, context.Canceled) || !fault.Is(err, fault.Unavailable) {
+				t.Errorf("a request that has left: error = %v, want %s", err, fault.Unavailable)
+			}
+			close(release)
+		}()
+		dbtest.Concurrently(20, func(int) {
+			err := c.addOn.Ready(t.Context(), "")
+			if f := fault.Of(err); (want == "") != (err == nil) || f != nil && f.Problem != want {
+				t.Errorf("error = %v, want %q", err, want)
+			}
+		})
+		c.wantReady("then", want, 1)
+	}
 }
 
 // An answer without the add-on's mark reaches no browser, and the next request asks for the add-on first. So does one

@@ -1,7 +1,6 @@
 package gate_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/gate"
@@ -31,20 +31,33 @@ func (m *matcher) behind(answer http.HandlerFunc) {
 	m.replicas[0].Upstream = upstream
 }
 
-// A user can fill a wizard's state until its answer has more values than we read. It is not charged, so it must not
-// arrive either.
+// A user can fill a wizard's state until its answer has more values or bytes than we read. It is not charged, so it
+// must not arrive either.
 func TestAnswersThatCannotBeReadDoNotArrive(t *testing.T) {
 	t.Parallel()
 	m := newMatcher(t)
-	m.behind(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"content":"Dear Ms Example","echo":[%s0]}`, strings.Repeat("0,", 100_000))
-	})
-	_, text, err := m.serve(t.Context(), 0, post("/resumes/"+m.tailored+"/generate-outreach", nil))
-	if f := fault.Of(err); f == nil || f.Problem != fault.UpstreamUnusable || text != "" {
-		t.Errorf("got %.40q with error %v, want only %s", text, err, fault.UpstreamUnusable)
+	const letter = `{"content":"Dear Ms Example"}`
+	for _, c := range []struct {
+		what, answer string
+		taken        models.Credits
+	}{
+		{"too many values", `{"content":"Dear Ms Example","echo":[` + strings.Repeat("0,", 100_000) + `0]}`, 0},
+		{"4 MiB and a byte", letter + strings.Repeat(" ", 4<<20+1-len(letter)), 0},
+		{"4 MiB", letter + strings.Repeat(" ", 4<<20-len(letter)), 5},
+	} {
+		m.behind(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, c.answer)
+		})
+		_, text, err := m.serve(t.Context(), 0, post("/resumes/"+m.tailored+"/generate-outreach", nil))
+		f := fault.Of(err)
+		if refused := f != nil && f.Problem == fault.UpstreamUnusable && text == ""; refused != (c.taken == 0) ||
+			!refused && text != c.answer {
+			t.Errorf("%s: %d bytes, error %v; want all %d bytes, or only %s", c.what, len(text), err, len(c.answer),
+				fault.UpstreamUnusable)
+		}
+		m.wantTaken(c.what, c.taken)
 	}
-	m.wantTaken("an answer that cannot be read", 0)
 	dbtest.CheckLedger(t, m.db)
 }
 

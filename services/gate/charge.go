@@ -112,7 +112,7 @@ func askedModel(status int) bool {
 	case http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusGatewayTimeout:
 		return true
 	}
-	return status >= 200 && status <= 299
+	return status/100 == 2
 }
 
 // capture takes the credits. It tries again while the database is away, since the work has been done.

@@ -162,7 +162,7 @@ func (s *Service) send(ctx context.Context, r Request) (*Response, error) {
 // forwardPaid is forward of a request that a pass pays for. A failure costs no use, as it costs no credits.
 func (s *Service) forwardPaid(ctx context.Context, pass uuid.UUID, r Request) (*Response, error) {
 	answer, err := s.forward(ctx, r)
-	if err == nil && answer.Status >= 200 && answer.Status <= 299 {
+	if err == nil && answer.Status/100 == 2 {
 		return answer, nil
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)

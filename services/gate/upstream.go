@@ -206,15 +206,18 @@ func downward(header http.Header) http.Header {
 	return header
 }
 
+// maxAnswer is the largest answer to a charged request, in bytes. Observed answers have less than 200 kB.
+const maxAnswer = 4 << 20
+
 // readWhole reads the body of an answer that is to be judged.
-// Errors: fault.Upstream when it is cut, or larger than routes.MaxAnswer.
+// Errors: fault.Upstream when it is cut, or larger than maxAnswer.
 func (r *Response) readWhole(ctx context.Context) ([]byte, error) {
 	defer func() { _ = r.Body.Close() }() // it has been read, or does not matter
-	body, err := io.ReadAll(io.LimitReader(r.Body, routes.MaxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
 	if err != nil {
 		return nil, unanswered(ctx, err)
 	}
-	if len(body) > routes.MaxAnswer {
+	if len(body) > maxAnswer {
 		return nil, unusable("too large")
 	}
 	return body, nil

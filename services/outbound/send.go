@@ -47,7 +47,7 @@ func (s *Service) send(ctx context.Context, c claimed) result {
 	switch {
 	case err != nil:
 		r.Failure = failureOf(err)
-	case status >= 200 && status <= 299:
+	case status/100 == 2:
 		r.Status = models.DeliveryDelivered
 		return r
 	default:

@@ -4,13 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-
-	"github.com/resume-matcher/credits/services/fault"
 )
-
-// MaxAnswer is how many bytes of an answer to a charged request are read; a longer one is not good. Observed answers
-// have less than 200 kB.
-const MaxAnswer = 4 << 20
 
 // check is one line of a rule's good answer. It holds if the test holds for at least one of the fields.
 type check struct {
@@ -26,11 +20,8 @@ type check struct {
 // Errors: fault.Malformed and fault.PayloadTooLarge for a 2xx answer that cannot be read as strictly as a request. Do
 // not pass it on: a browser could find the result in it, unpaid.
 func (r *Rule) Good(status int, contentType string, body []byte) (bool, error) {
-	if status < 200 || status > 299 {
+	if status/100 != 2 {
 		return false, nil
-	}
-	if len(body) > MaxAnswer {
-		return false, fault.New(fault.PayloadTooLarge, nil)
 	}
 	object, err := readObject(contentType, body)
 	if err != nil {
