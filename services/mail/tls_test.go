@@ -37,17 +37,25 @@ func (r recorder) Mail(string, *smtp.MailOptions) error {
 func (recorder) Rcpt(string, *smtp.RcptOptions) error { return nil }
 func (recorder) Data(io.Reader) error                 { return nil }
 
-// startRecorder starts a mail server and returns its address. With a certificate, the server offers STARTTLS, or
-// expects TLS from the first byte (atOnce). told counts the passwords and messages that it received.
+// startRecorder starts a mail server whose sessions are recorders. told counts the passwords and messages that it
+// received.
 func startRecorder(t *testing.T, certificate *tls.Config, atOnce bool) (address string, told *atomic.Int64) {
+	t.Helper()
+	told = &atomic.Int64{}
+	address = startSMTP(t, certificate, atOnce, func(*smtp.Conn) (smtp.Session, error) { return recorder{told}, nil })
+	return address, told
+}
+
+// startSMTP starts a mail server and returns its address. With a certificate, the server offers STARTTLS, or expects
+// TLS from the first byte (atOnce).
+func startSMTP(t *testing.T, certificate *tls.Config, atOnce bool, sessions smtp.BackendFunc) (address string) {
 	t.Helper()
 	var config net.ListenConfig
 	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	told = &atomic.Int64{}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return recorder{told}, nil }))
+	server := smtp.NewServer(sessions)
 	server.TLSConfig, server.AllowInsecureAuth, server.ErrorLog = certificate, true, log.New(io.Discard, "", 0)
 	address = l.Addr().String()
 	if atOnce {
@@ -55,7 +63,7 @@ func startRecorder(t *testing.T, certificate *tls.Config, atOnce bool) (address 
 	}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
-	return address, told
+	return address
 }
 
 // A remote mail server without encryption, or with an untrusted certificate, receives neither the password nor a
