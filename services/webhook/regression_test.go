@@ -19,7 +19,7 @@ package webhook
 //	B13 a dispute has no customer            TestRegression_B13_DisputeNamesNoCustomer
 //	B14 delayed payments                     TestRegression_B14_DelayedPayments, TestDelayedPayment
 //	B15 two customers for one user           services/purchase TestTwentyStartsAtOnce, services/auth TestTwentyConcurrentFirstSignIns
-//	More: other API versions rejected        TestVerify/accepts_another_API_version
+//	More: other API versions rejected        TestEventsOfAnotherAPIVersion
 //	      very old event                     TestRegression_More_VeryOldEvent
 //	      promotion took credits             TestD6_Promotion
 //
