@@ -122,7 +122,7 @@ func (s *Service) refresh(ctx context.Context, sessionID string) (int, error) {
 // money went back.
 func scheduleRefresh(tx models.Tx, paymentRef string, at time.Time) error {
 	m, err := moneyBack(tx.DB, models.Purchase{PaymentIntentID: paymentRef})
-	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated-m.RefundsBad <= m.RefundsGood)) {
+	if err != nil || (m.RefundsBad == 0 && (m.RefundsGood == 0 || m.ChargeCumulated <= m.RefundsGood)) {
 		return err
 	}
 	if err := tx.Exec(`UPDATE stripe_charges SET reread_at = ? WHERE payment_ref = ?`, at, paymentRef).Error; err != nil {
