@@ -1,7 +1,10 @@
 package purchase_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -9,6 +12,7 @@ import (
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/fault"
+	"github.com/resume-matcher/credits/services/logging"
 )
 
 // useNow makes both statements.
@@ -46,11 +50,16 @@ func TestHeldCreditsAreUsableOnDemand(t *testing.T) {
 		}
 	}
 	f.wantHolds("refused", onlyPeriod)
+	var out bytes.Buffer
+	f.Log = logging.NewLogger(&out, slog.LevelInfo, "json")
 	dbtest.Concurrently(20, func(int) {
 		if err := f.useNow(); err != nil {
 			t.Errorf("use now: %v", err)
 		}
 	})
+	if n := strings.Count(out.String(), `"msg":"held credits made usable"`); n != 1 {
+		t.Errorf("%d lines about the credits, want 1, in:\n%s", n, out.String())
+	}
 	f.wantHolds("on demand", nil)
 	f.must(f.take(2400))
 	f.wantBalance(0)
