@@ -102,6 +102,12 @@ func TestReceipt(t *testing.T) {
 			}
 		})
 	}
+	t.Run("is not found when Stripe does not know the session", func(t *testing.T) {
+		set := `UPDATE purchases SET checkout_session_id = ? WHERE id = ?`
+		s.exec(t, set, "cs_elsewhere", p.ID)
+		defer s.exec(t, set, p.CheckoutSessionID, p.ID)
+		missing(t, s.user.ID, p.ID.String(), fault.ReceiptMissing)
+	})
 	t.Run("is unavailable while Stripe does not answer", func(t *testing.T) {
 		s.down.Store(true)
 		defer s.down.Store(false)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
@@ -60,8 +61,16 @@ func TestReportsOfMoneyThatWentBack(t *testing.T) {
 			refund(func(r *purchase.Refund) { r.PaymentRef, r.ChargeID = "pi_other", "ch" })}, models.CauseContradicts, 0},
 		"a refund that turns out smaller": {[]purchase.Report{refund(func(*purchase.Refund) {}),
 			refund(func(r *purchase.Refund) { r.Amount = 500 })}, models.CauseContradicts, 342},
+		"a refund above the payment": {[]purchase.Report{refund(func(r *purchase.Refund) { r.Amount = 3501 })},
+			models.CauseOverpaid, 1200},
 		"a dispute of nothing":  {[]purchase.Report{dispute(0)}, models.CauseImpossible, 0},
 		"a dispute of one cent": {[]purchase.Report{dispute(1)}, nil, 0},
+		"a dispute that the API answers with its charge alone": {[]purchase.Report{charge("pi", 3500, 0),
+			purchase.DisputeOf(&stripe.Dispute{ID: "dp", Charge: &stripe.Charge{ID: "ch"}, Currency: "eur", Status: "lost",
+				Amount: 1000})}, nil, 342},
+		"a dispute that the API answers with its payment alone": {[]purchase.Report{
+			purchase.DisputeOf(&stripe.Dispute{ID: "dp", PaymentIntent: &stripe.PaymentIntent{ID: "pi"}, Currency: "eur",
+				Status: "lost", Amount: 1000})}, nil, 342},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := *f
@@ -131,6 +140,7 @@ func TestDisputesAreAskedAboutOnlyWhenUnclear(t *testing.T) {
 	t.Parallel()
 	f := newRefundFixture(t)
 	asked := f.answerDispute(1000, func() {})
+	f.must(f.bookFetched(purchase.Charge{ID: "ch_pi_1", PaymentRef: "pi_1", Currency: "eur", Amount: 3500}))
 	first := sameSecond(1000)
 	first.Withdrawn, first.WithdrawnCurrency = 1000, "eur"
 	f.must(f.bookFetched(first))
@@ -141,6 +151,7 @@ func TestDisputesAreAskedAboutOnlyWhenUnclear(t *testing.T) {
 		"the same":                   {func(*purchase.Dispute) {}, 0},
 		"the same of the API":        {func(d *purchase.Dispute) { d.ReportedAt = 0 }, 0},
 		"an older one":               {func(d *purchase.Dispute) { d.Amount, d.ReportedAt = 3500, 4 }, 0},
+		"one without its payment":    {func(d *purchase.Dispute) { d.Amount, d.PaymentRef = 3500, "" }, 1},
 		"one of the same second":     {func(d *purchase.Dispute) { d.Amount = 3500 }, 1},
 		"another status":             {func(d *purchase.Dispute) { d.Status = "under_review" }, 1},
 		"another withdrawn amount":   {func(d *purchase.Dispute) { d.Withdrawn = 900 }, 1},
@@ -154,6 +165,13 @@ func TestDisputesAreAskedAboutOnlyWhenUnclear(t *testing.T) {
 		if err := f.bookFetched(d); err != nil || asked.Load() != c.asks {
 			t.Errorf("%s: Stripe was asked %d times (%v), want %d", name, asked.Load(), err, c.asks)
 		}
+	}
+	asked.Store(0)
+	other := first
+	other.PaymentRef, other.ChargeID, other.Amount = "pi_other", "ch_other", 3500
+	if err := f.bookFetched(other); !errors.Is(err, models.CauseContradicts) || asked.Load() != 0 {
+		t.Errorf("one of another payment: error = %v, Stripe was asked %d times; want %s, and never", err, asked.Load(),
+			models.CauseContradicts)
 	}
 	f.wantBalance(1200 - 342)
 }
@@ -169,6 +187,8 @@ func TestFiguresOfAPaidSession(t *testing.T) {
 	}{
 		"as ordered":                   {func(*purchase.Checkout) {}, ""},
 		"paid in another currency":     {func(c *purchase.Checkout) { c.Paid, c.PaidCurrency = 90_000, "czk" }, ""},
+		"paid in Australian dollars":   {func(c *purchase.Checkout) { c.PaidCurrency = "aud" }, ""},
+		"paid in rands":                {func(c *purchase.Checkout) { c.PaidCurrency = "zar" }, ""},
 		"the currency of the order":    {func(c *purchase.Checkout) { c.PaidCurrency = "" }, ""},
 		"the largest payment":          {func(c *purchase.Checkout) { c.Paid = tooMuch - 1 }, ""},
 		"more than any payment":        {func(c *purchase.Checkout) { c.Paid = tooMuch }, models.CauseSessionMoney},

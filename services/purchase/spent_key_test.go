@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 
@@ -93,5 +94,28 @@ func TestStartWithAFailureThatStripeKeeps(t *testing.T) {
 				t.Errorf("Stripe has %d sessions (%v), want 1", made, sessions.Err())
 			}
 		})
+	}
+}
+
+// A Stripe that keeps a failure under every key is asked under five of them.
+func TestKeysOfOneOrderAreFew(t *testing.T) {
+	t.Parallel()
+	s := newSandboxFixture(t)
+	var keys []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		w.Header().Set("Idempotent-Replayed", "true")
+		w.Header().Set("Stripe-Should-Retry", "false")
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprint(w, `{"error":{"type":"api_error","message":"kept"}}`)
+	}))
+	t.Cleanup(server.Close)
+	s.Stripe = stripeapi.New(testKey, server.URL)
+	if _, err := s.Start(t.Context(), s.order("form")); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("error = %v, want unavailable", err)
+	}
+	slices.Sort(keys)
+	if asked := len(keys); asked != 5 || len(slices.Compact(keys)) != 5 {
+		t.Errorf("%d requests with the keys %v, want 5 with different ones", asked, keys)
 	}
 }

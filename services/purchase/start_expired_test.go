@@ -62,6 +62,23 @@ func TestStartWithAnOldForm(t *testing.T) {
 			t.Errorf("another key = %+v, %v; want another purchase", other, err)
 		}
 	})
+	t.Run("refuses a session that ends at this moment", func(t *testing.T) {
+		started, p := s.begun(t, "ends now")
+		if _, err := s.Stripe.CheckoutSessions.Expire(p.CheckoutSessionID, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.Now = func() time.Time { return p.CreatedAt.Add(checkoutDay) }
+		wantOver(t, "ends now")
+		if got := s.read(t, started).Status; got != models.PurchaseExpired {
+			t.Errorf("purchase is %s, want expired", got)
+		}
+		now := models.Now()
+		s.Now = func() time.Time { return now }
+		s.says.Store("/v1/checkout/sessions", fmt.Sprintf(`{"id":"cs_test_over","object":"checkout.session",
+			"url":"https://stripe.example.com","expires_at":%d}`, now.Unix()))
+		defer s.says.Delete("/v1/checkout/sessions")
+		wantOver(t, "an answer that ends now")
+	})
 	t.Run("books the session when it has been paid and its event is lost", func(t *testing.T) {
 		started, p := s.begun(t, "paid")
 		s.says.Store("/v1/checkout/sessions/"+p.CheckoutSessionID,

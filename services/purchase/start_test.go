@@ -11,6 +11,7 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
+	"github.com/resume-matcher/credits/services/catalog"
 	"github.com/resume-matcher/credits/services/fault"
 	"github.com/resume-matcher/credits/services/purchase"
 )
@@ -138,6 +139,13 @@ func TestStart(t *testing.T) {
 			t.Errorf("start again = %+v, %v; want the purchase's page", again, err)
 		}
 	})
+	t.Run("a hundred packages are one order", func(t *testing.T) {
+		most := s.order("100")
+		most.Quantity = catalog.MaxQuantity
+		if _, err := s.Start(ctx, most); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("another user does not find it", func(t *testing.T) {
 		stranger := dbtest.User(t, s.db, "eve@example.com")
 		if _, err := s.Service.Purchase(ctx, stranger.ID, p.ID.String()); !fault.Is(err, fault.NotFound) {
@@ -228,6 +236,45 @@ func TestDeletedCustomerIsReplaced(t *testing.T) {
 	s.db.Take(&after, s.user.ID)
 	if after.StripeCustomerID == "" || after.StripeCustomerID == before.StripeCustomerID {
 		t.Errorf("customer = %q, want another than %q", after.StripeCustomerID, before.StripeCustomerID)
+	}
+	var gone []string
+	err := s.db.Raw(`SELECT customer_id FROM stripe_customers WHERE deleted_at IS NOT NULL AND email = ''`).Scan(&gone).Error
+	if err != nil || len(gone) != 1 || gone[0] != before.StripeCustomerID {
+		t.Errorf("customers %v are known to be deleted (%v), want %s", gone, err, before.StripeCustomerID)
+	}
+	t.Run("while the user's new name is sent", func(t *testing.T) {
+		if _, err := s.Stripe.Customers.Del(after.StripeCustomerID, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.exec(t, `UPDATE users SET name = 'Ada Lovelace' WHERE id = ?`, s.user.ID)
+		s.start(t, "renamed")
+		if c := s.customerOf(t); c.ID == after.StripeCustomerID || c.Name != "Ada Lovelace" {
+			t.Errorf("customer %s is called %q, want another than %s, called Ada Lovelace", c.ID, c.Name, after.StripeCustomerID)
+		}
+	})
+	for what, customer := range map[string]func() string{
+		"that Stripe never had": func() string { return "cus_elsewhere" },
+		"deleted before we asked whose it is": func() string {
+			c, err := s.Stripe.Customers.New(&stripe.CustomerParams{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Stripe.Customers.Del(c.ID, nil); err != nil {
+				t.Fatal(err)
+			}
+			return c.ID
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			id := customer()
+			s.exec(t, `UPDATE users SET stripe_customer_id = ? WHERE id = ?`, id, s.user.ID)
+			s.start(t, what)
+			var recorded bool
+			err := s.db.Raw(`SELECT deleted_at IS NOT NULL FROM stripe_customers WHERE customer_id = ?`, id).Scan(&recorded).Error
+			if got := s.customerOf(t).ID; err != nil || got == id || !recorded {
+				t.Errorf("customer = %s, and %s is recorded as deleted: %v (%v); want another, and true", got, id, recorded, err)
+			}
+		})
 	}
 }
 
