@@ -88,9 +88,13 @@ func TestDraft(t *testing.T) {
 		}
 	}
 	crowd := url.Values{}
-	for i := range draftFields + 1 {
+	for i := range draftFields - 1 { // and the token
 		crowd.Set(fmt.Sprint("field", i), "x")
 	}
+	if d, _ := f.drafted(signedOut.post("/en/account", crowd)); len(d.Fields) != draftFields-1 {
+		t.Errorf("a form of %d fields: the draft has %d, want all but the token", len(crowd), len(d.Fields))
+	}
+	crowd.Set("one more", "x")
 	if d, _ := f.drafted(signedOut.post("/en/account", crowd)); d.ID != "" {
 		t.Errorf("a form of %d fields: the draft has %d, want none", len(crowd), len(d.Fields))
 	}

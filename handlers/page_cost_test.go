@@ -72,6 +72,12 @@ func TestStartPageShowsChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows("with another feature", "Cover letter", true)
+	err = f.handler.Admin.SetFeature(t.Context(), admin.FeatureChange{ActorID: f.user("bob@example.com", 0).ID,
+		Feature: "cover_letter", Credits: 3, Active: true, LabelEN: "Covering letter", LabelDE: "Anschreiben"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows("with another name", "Covering letter", true)
 	if r := f.call("GET", "/de", ""); !strings.Contains(r.body, "Anschreiben") {
 		t.Error("the German start page does not show Anschreiben")
 	}

@@ -125,3 +125,30 @@ func TestTraceparentCountsFromTrustedProxiesOnly(t *testing.T) {
 		}
 	}
 }
+
+// A span has failed if the server did, not if the sender did.
+func TestFailuresOfTheServerAreFailedSpans(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	collector, stop := f.traced()
+	for _, c := range []struct {
+		transport resumematcher.Transport
+		status    int
+	}{{resumematcher.Normal, 200}, {resumematcher.CutBefore, 502}} {
+		f.matcher.SetTransport(c.transport)
+		if r := f.call("POST", "/api/v1/resumes/upload", uploadBody(64), f.cookie, ownOrigin,
+			"Content-Type: multipart/form-data; boundary=x"); r.status != c.status {
+			t.Fatalf("status %d, %s; want %d", r.status, r.body, c.status)
+		}
+	}
+	stop()
+	spans := collector.Named("POST /api/v1/resumes/upload")
+	for _, span := range spans {
+		if status := span.Attributes["http.response.status_code"]; span.Failed != (status == "502") {
+			t.Errorf("status %s: failed %v, want %v", status, span.Failed, status == "502")
+		}
+	}
+	if len(spans) != 2 {
+		t.Errorf("%d spans, want 2", len(spans))
+	}
+}
