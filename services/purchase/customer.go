@@ -79,11 +79,7 @@ func (s *Service) createCustomer(ctx context.Context, user buyer) (string, error
 		return id, err
 	}
 	user.StripeCustomerID, user.SentEmail, user.SentName = id, "", ""
-	err = s.describeCustomer(ctx, user, true)
-	if err != nil && !errors.Is(err, errCustomerGone) { // when it is gone again, opening Checkout fails and says so
-		return "", err
-	}
-	return id, nil
+	return id, s.describeCustomer(ctx, user, true)
 }
 
 // storeCustomer stores the user's customer unless another request has stored one, and returns the stored one.
@@ -149,9 +145,10 @@ func (s *Service) checkCustomer(ctx context.Context, customer string, userID int
 
 // describeCustomer sends the user's address, and their name if withName, to Stripe where they have changed: Stripe
 // writes receipts to them. An existing customer keeps its name where companies give tax ids, because Checkout stores
-// the company's name in it. A failure at Stripe is logged and does not stop the purchase.
+// the company's name in it. A failure at Stripe is logged and does not stop the purchase: if the customer is gone,
+// opening Checkout fails and says so.
 //
-// Errors: errCustomerGone; of the database.
+// Errors: of the database.
 func (s *Service) describeCustomer(ctx context.Context, user buyer, withName bool) error {
 	params := &stripe.CustomerParams{}
 	params.Context = ctx
@@ -164,15 +161,11 @@ func (s *Service) describeCustomer(ctx context.Context, user buyer, withName boo
 	if params.Email == nil && params.Name == nil {
 		return nil
 	}
-	_, err := s.Stripe.Customers.Update(user.StripeCustomerID, params)
-	switch {
-	case err != nil && stripeapi.MissingParam(err) != "":
-		return errCustomerGone
-	case err != nil:
+	if _, err := s.Stripe.Customers.Update(user.StripeCustomerID, params); err != nil {
 		s.Log.WarnContext(ctx, "update of a Stripe customer failed", "user_id", user.ID, "err", stripeapi.Redact(err))
 		return nil
 	}
-	err = s.DB.WithContext(ctx).
+	err := s.DB.WithContext(ctx).
 		Exec(`UPDATE stripe_customers SET email = ?, name = ? WHERE customer_id = ? AND deleted_at IS NULL`,
 			user.Email, user.Name, user.StripeCustomerID).Error
 	if err != nil {

@@ -1,6 +1,7 @@
 package purchase_test
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"sync/atomic"
@@ -58,6 +59,11 @@ func TestObjectsAtStripeCarryOurTag(t *testing.T) {
 	i, err := s.Installation(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	over, end := context.WithCancel(t.Context())
+	end()
+	if again, err := s.Installation(over); err != nil || again != i {
+		t.Errorf("installation = %v, %v; want %v without another question", again, err, i)
 	}
 	s.start(t, "form")
 	var p models.Purchase

@@ -1,12 +1,16 @@
 package purchase_test
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/services/logging"
 	"github.com/resume-matcher/credits/services/purchase"
 )
 
@@ -93,4 +97,30 @@ func TestRefreshBooksTheRefundsOfItsPayment(t *testing.T) {
 		t.Errorf("%d credits of another payment went back, want none", back)
 	}
 	f.wantBalance(2*1200 - models.Credits(685))
+}
+
+// A buyer's page asks Stripe for the session; only a failure is logged.
+func TestRefreshOfASessionLogsFailures(t *testing.T) {
+	t.Parallel()
+	s := newSandboxFixture(t)
+	var out bytes.Buffer
+	s.Log = logging.NewLogger(&out, slog.LevelWarn, "json")
+	paid := s.pay(t, s.begin(t, "paid"), "card").CheckoutSessionID
+	open := s.begin(t, "open").CheckoutSessionID
+	for name, c := range map[string]struct {
+		session string
+		down    bool
+		lines   int
+	}{
+		"paid": {paid, false, 0}, "still open": {open, false, 0}, "unknown to Stripe": {"cs_elsewhere", false, 0},
+		"Stripe is away": {open, true, 1},
+	} {
+		out.Reset()
+		s.down.Store(c.down)
+		s.RefreshSession(t.Context(), c.session)
+		s.down.Store(false)
+		if n := strings.Count(out.String(), `"msg":"refresh of a session failed"`); n != c.lines {
+			t.Errorf("%s: %d lines, want %d, in:\n%s", name, n, c.lines, out.String())
+		}
+	}
 }
