@@ -50,6 +50,21 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 			t.Errorf("request is %s, waits for %v; want sent, nothing", d.Requests[0].Status, d.WaitingFor)
 		}
 	})
+	t.Run("is sent again when its answer could not be booked", func(t *testing.T) {
+		f := newRefundFixture(t)
+		_, err := f.request(1000, 0, "form")
+		f.must(err)
+		f.must(f.DB.Exec(`ALTER TABLE credit_transactions ADD CONSTRAINT spoilt CHECK (delta_credits > 0)`).Error)
+		f.clock = f.clock.Add(2 * time.Minute)
+		if err := f.SendRefundsDue(ctx); err == nil {
+			t.Error("no error, want that of the database")
+		}
+		f.must(f.DB.Exec(`ALTER TABLE credit_transactions DROP CONSTRAINT spoilt`).Error)
+		f.clock = f.clock.Add(2 * time.Minute)
+		f.must(f.SendRefundsDue(ctx))
+		f.wantRefunds(1)
+		f.wantBalance(1200 - 342)
+	})
 	for name, later := range map[string]time.Duration{"the same day": time.Hour,
 		"after Stripe has forgotten the key": 30 * time.Hour} {
 		t.Run("is found when it was made, "+name, func(t *testing.T) {

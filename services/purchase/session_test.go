@@ -5,11 +5,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"github.com/resume-matcher/credits/models"
+	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/models/postgres"
 	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -131,4 +133,61 @@ func TestRecordFailure(t *testing.T) {
 	if !errors.Is(err, purchase.ErrNotOurs) {
 		t.Errorf("of an unknown session: error = %v, want %v", err, purchase.ErrNotOurs)
 	}
+}
+
+// A purchase in review is returned once all of its money is back, and in review again when a refund fails.
+func TestReviewEndsWhenTheMoneyIsBack(t *testing.T) {
+	t.Parallel()
+	f := newRefundFixture(t)
+	id, session := f.inState(models.PurchasePending)
+	paid := paidSession(session, "pi_2")
+	paid.Subtotal, paid.Paid = 3499, 3499
+	if err := f.bookFetched(paid); !errors.Is(err, models.CauseAmount) {
+		t.Errorf("another amount than ordered: error = %v, want %s", err, models.CauseAmount)
+	}
+	for _, c := range []struct {
+		refund, status string
+		cents          int64
+		want           models.PurchaseStatus
+	}{
+		{"re_1", "succeeded", 3498, models.PurchaseReview}, {"re_2", "succeeded", 1, models.PurchaseReturned},
+		{"re_2", "failed", 1, models.PurchaseReview},
+	} {
+		f.must(f.bookFetched(purchase.Refund{ID: c.refund, PaymentRef: "pi_2", Currency: "eur", Status: c.status,
+			Amount: c.cents}))
+		if p := f.standing(id); p.Status != c.want || p.CreditsGranted != 0 {
+			t.Errorf("refund of %d cents %s: purchase is %s with %d credits, want %s with none", c.cents, c.status, p.Status,
+				p.CreditsGranted, c.want)
+		}
+	}
+	f.wantBalance(1200)
+}
+
+// Reports about one payment are booked one after the other, also before its purchase is known.
+func TestReportsOfAPaymentWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	f := newRefundFixture(t)
+	reports := []purchase.Report{
+		purchase.Refund{ID: "re_2", PaymentRef: "pi_2", Currency: "eur", Status: "succeeded", Amount: 100},
+		purchase.Charge{ID: "ch_2", PaymentRef: "pi_2", Currency: "eur", Amount: 3500, AmountRefunded: 100},
+		purchase.Dispute{ID: "dp_2", PaymentRef: "pi_2", Currency: "eur", Status: "lost", Amount: 100},
+	}
+	var waiting sync.WaitGroup
+	err := postgres.Transaction(t.Context(), f.DB, func(tx models.Tx) error {
+		first := purchase.Refund{ID: "re_1", PaymentRef: "pi_2", Currency: "eur", Status: "succeeded", Amount: 100}
+		if _, err := f.Book(tx, first, purchase.StripeFacts{}, ""); !errors.Is(err, purchase.ErrNotOurs) {
+			t.Errorf("refund of an unknown payment: error = %v, want %v", err, purchase.ErrNotOurs)
+		}
+		for _, r := range reports {
+			waiting.Go(func() {
+				if err := f.bookFetched(r); !errors.Is(err, purchase.ErrNotOurs) {
+					t.Errorf("%T: error = %v, want %v", r, err, purchase.ErrNotOurs)
+				}
+			})
+		}
+		dbtest.WaitForBlocked(t, f.DB, int64(len(reports)))
+		return nil
+	})
+	waiting.Wait()
+	f.must(err)
 }
