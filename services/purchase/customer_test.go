@@ -2,7 +2,6 @@ package purchase_test
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/dbtest"
-	"github.com/resume-matcher/credits/models/postgres"
-	"github.com/resume-matcher/credits/services/purchase"
 	"github.com/resume-matcher/credits/services/stripeapi"
 )
 
@@ -249,25 +246,5 @@ func TestTwentyOrdersOfAUserWithAnothersCustomer(t *testing.T) {
 	}
 	if made != 2 || s.customerOf(t).ID == foreign.ID {
 		t.Errorf("Stripe has %d customers, want the other product's and one of ours", made)
-	}
-}
-
-// A customer that its owner deletes at Stripe leaves the user without one; the balance stays.
-func TestForgetCustomer(t *testing.T) {
-	t.Parallel()
-	s := newSandboxFixture(t)
-	s.start(t, "form")
-	customer := s.customerOf(t).ID
-	for id, want := range map[string]error{customer: nil, "cus_elsewhere": purchase.ErrNotOurs} {
-		err := postgres.Transaction(t.Context(), s.db, func(tx models.Tx) error { return purchase.ForgetCustomer(tx, id) })
-		if !errors.Is(err, want) {
-			t.Errorf("%s: error = %v, want %v", id, err, want)
-		}
-	}
-	var linked, known int64
-	if err := errors.Join(s.db.Raw(`SELECT count(*) FROM users WHERE stripe_customer_id IS NOT NULL`).Scan(&linked).Error,
-		s.db.Raw(`SELECT count(*) FROM stripe_customers WHERE deleted_at IS NULL`).Scan(&known).Error,
-	); err != nil || linked != 0 || known != 0 {
-		t.Errorf("%d users have a customer, and %d customers count as alive (%v), want none", linked, known, err)
 	}
 }

@@ -59,6 +59,9 @@ func TestWithdrawalFromAFreeOrderEnds(t *testing.T) {
 	admin := dbtest.User(t, f.DB, "admin@example.com").ID
 	f.must(s.Close(t.Context(), w.ID.String(), admin, ""))
 	f.wantHolds("closed", onlyPeriod)
+	if closed, err := s.Find(t.Context(), w.ID.String()); err != nil || closed.HoldID != nil {
+		t.Errorf("hold of the closed withdrawal = %v, %v; want none", closed.HoldID, err)
+	}
 }
 
 // Credits that were paid for after their buyer's account was deleted are held for the account that they move to.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stripe/stripe-go/v79"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/logging"
@@ -123,4 +124,32 @@ func TestRefreshOfASessionLogsFailures(t *testing.T) {
 			t.Errorf("%s: %d lines, want %d, in:\n%s", name, n, c.lines, out.String())
 		}
 	}
+}
+
+// An admin who asks Stripe about a purchase learns how many entries that added: of the payment, and of its refunds.
+func TestRefreshCountsEntries(t *testing.T) {
+	t.Parallel()
+	s := newSandboxFixture(t)
+	p := s.begin(t, "form")
+	want := func(when string, outcome purchase.RefreshOutcome, entries int) {
+		t.Helper()
+		got, n, err := s.Refresh(t.Context(), p.ID.String())
+		if err != nil || got != outcome || n != entries {
+			t.Errorf("%s: %s with %d entries, %v; want %s with %d", when, got, n, err, outcome, entries)
+		}
+	}
+	want("before the payment", purchase.RefreshUnpaid, 0)
+	s.payUnseen(t, p, "card")
+	want("after the payment", purchase.RefreshBooked, 1)
+	want("again", purchase.RefreshBooked, 0)
+	p = s.bought(t, p.ID.String())
+	for range 2 {
+		if _, err := s.Stripe.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(p.PaymentIntentID),
+			Amount: stripe.Int64(1000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("after two refunds", purchase.RefreshBooked, 2)
+	s.down.Store(true)
+	want("while Stripe is away", purchase.RefreshAway, 0)
 }
