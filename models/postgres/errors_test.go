@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/resume-matcher/credits/models/postgres"
+	"github.com/resume-matcher/credits/services/fault"
 )
 
 // What an error means decides whether a caller tries again, answers 503, or says that the work was refused.
@@ -44,6 +45,7 @@ func TestMeaningOfErrors(t *testing.T) {
 		{errors.New("driver: bad connection"), "away, unreachable"},
 		{errors.New("conn closed"), "away, unreachable"},
 		{errors.New("of the program"), ""},
+		{fault.Wrap(fault.Unavailable, net.ErrClosed), ""}, // another service's
 		{nil, ""},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("read a user: %w", c.err)} {

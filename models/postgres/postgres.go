@@ -195,6 +195,9 @@ func worthRetrying(err error) bool {
 // Away reports whether err means that the database was unreachable or did not answer in time, so that a retry may
 // succeed.
 func Away(err error) bool {
+	if fault.Of(err) != nil { // of another service, which may be away, too
+		return false
+	}
 	switch code := sqlState(err); {
 	// Time-outs, conflicts and writes on a standby.
 	case code == "55P03", code == "57014", code == "25P03", code == "40001", code == "40P01", code == "25006":

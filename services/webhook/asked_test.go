@@ -7,6 +7,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+	"github.com/stripe/stripe-go/v79/client"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/services/stripeapi"
@@ -84,6 +88,21 @@ func TestChargeLeadsToThePayment(t *testing.T) {
 		s.clock = s.clock.Add(retryPauses[0])
 		s.must(s.BookDue(t.Context()))
 		s.wantBalance(0)
+	})
+	t.Run("counts an attempt while Stripe hangs", func(t *testing.T) {
+		s := newFixture(t)
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		t.Cleanup(server.Close)
+		s.Purchase.Stripe = client.New("sk_test_0123456789", stripe.NewBackendsWithConfig(&stripe.BackendConfig{
+			URL: &server.URL, MaxNetworkRetries: stripe.Int64(0), LeveledLogger: &stripe.LeveledLogger{},
+			HTTPClient: &http.Client{Timeout: time.Millisecond},
+		}))
+		s.deliver(s.completed("evt_1", "cs_1", "paid"))
+		s.deliver(chargeDisputed("evt_2", "ch_1"))
+		if e := s.event("evt_2"); e.Status != models.EventFailed || e.Attempts != 1 || e.LastError != models.CauseNoAnswer {
+			t.Errorf("event is %s after %d attempts (%s), want failed after one without an answer", e.Status, e.Attempts,
+				e.LastError)
+		}
 	})
 	t.Run("waits when Stripe does not know the charge", func(t *testing.T) {
 		s := newFixture(t)

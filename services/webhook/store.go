@@ -138,6 +138,7 @@ func (s *Service) mark(tx models.Tx, event models.StripeEvent, result outcome) e
 // postpone stores why booking failed and schedules the next attempt.
 func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 	s.Log.ErrorContext(ctx, "event not booked", "event_id", eventID, "err", cause)
+	unfinished := ctx.Err() != nil || postgres.Away(cause) || errors.Is(cause, context.Canceled)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inlineTimeout)
 	defer cancel()
 	err := postgres.Transaction(ctx, s.free(ctx), func(tx models.Tx) error {
@@ -145,7 +146,7 @@ func (s *Service) postpone(ctx context.Context, eventID string, cause error) {
 		if err != nil || event == nil {
 			return err
 		}
-		if postgres.Away(cause) || errors.Is(cause, context.Canceled) { // does not count as an attempt
+		if unfinished { // does not count as an attempt
 			return tx.Exec(`UPDATE stripe_events SET last_error = ?, next_attempt_at = ? WHERE event_id = ?`,
 				models.CauseAway, s.Now().Add(inlineGrace), eventID).Error
 		}
