@@ -17,7 +17,7 @@ var errUnreadable = errors.New("the database address cannot be read")
 
 // connConfig parses a database address and reports whether it leads to a pooler. Poolers in transaction mode
 // (PgBouncer, Neon, Supabase) refuse prepared statements and most startup parameters, so connections through one use
-// neither. A time limit in the address (lock_timeout=60s) overrides the default.
+// neither. A time limit in the address (lock_timeout=60s, connect_timeout=9) overrides the default.
 func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 	address, pooled, err := cleanURL(address)
 	if err != nil {
@@ -31,7 +31,7 @@ func connConfig(address string) (*pgx.ConnConfig, bool, error) {
 		// Without a host pgx uses PGHOST, which would bypass the TLS rule below.
 		return nil, false, errors.New("the database address names no host")
 	}
-	cfg.ConnectTimeout = connectTimeout
+	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, connectTimeout)
 	maps.Copy(cfg.RuntimeParams, pins)
 	if pooled {
 		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe

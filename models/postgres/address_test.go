@@ -29,6 +29,20 @@ func TestAddressesKeepTheirParameters(t *testing.T) {
 	}
 }
 
+// The time to connect in an address counts: a database that was suspended may need longer than our default.
+func TestTimeToConnect(t *testing.T) {
+	t.Parallel()
+	for parameters, want := range map[string]time.Duration{"": 5 * time.Second, "?connect_timeout=9": 9 * time.Second} {
+		cfg, _, err := postgres.ConnConfig("postgres://app@localhost/app" + parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.ConnectTimeout != want {
+			t.Errorf("%q: %s to connect, want %s", parameters, cfg.ConnectTimeout, want)
+		}
+	}
+}
+
 // Connections to other machines verify the server's certificate, unless the address says otherwise. An address that
 // would get its host from the environment is refused, since that host could be another machine.
 func TestAddressesOfOtherMachinesNeedTLS(t *testing.T) {
