@@ -65,6 +65,33 @@ func TestSweepBooksPaymentsWithoutEvents(t *testing.T) {
 	}
 }
 
+// A payment right after a sweep is booked fifteen minutes later at the latest: by then the job is due, and sweeps.
+func TestSweepIsDueWithinFifteenMinutes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	job := f.Jobs()[0]
+	due := func() (at *time.Time) {
+		t.Helper()
+		if err := f.DB.Raw(`SELECT `+job.Due, job.Args).Row().Scan(&at); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	if at := due(); at != nil {
+		t.Errorf("a sweep is due at %s without a purchase, want none", at)
+	}
+	f.paidNow(1)
+	f.lists = map[string][]map[string]any{} // its buyer hesitates
+	f.sweep(3 * time.Minute)
+	swept := f.clock
+	f.paidNow(2)
+	if at := due(); f.asked() != 1 || at == nil || !at.After(swept) || at.After(swept.Add(15*time.Minute)) {
+		t.Errorf("%d sweeps and the next due at %v, want 1 and the next within 15 minutes of %s", f.asked(), at, swept)
+	}
+	f.sweep(15 * time.Minute)
+	f.wantBalance(1200)
+}
+
 // An event that is still on its way is not missing, though its payment is booked at once.
 func TestSweepReportsMissingEvents(t *testing.T) {
 	t.Parallel()
