@@ -219,6 +219,7 @@ func (s *site) stop() {
 		if err != nil && !s.killed {
 			s.t.Errorf("server exited with %v, want status 0:\n%s", err, s.out)
 		}
+		s.wantNoPersonInTheLog()
 	case <-time.After(hangTimeout):
 		s.cmd.Process.Kill()
 		s.t.Errorf("server did not exit within %s of SIGTERM:\n%s", hangTimeout, s.out)
