@@ -162,13 +162,18 @@ func retryAfter(f *fault.Error) string {
 // closedProblems are why Resume Matcher is closed. The gate logs when that changes.
 var closedProblems = []fault.Problem{fault.UpstreamAway, fault.AddOnMissing, fault.AddOnRefuses}
 
-// logRefusal logs one line for each failed request. Our own failures carry the cause.
+// logRefusal logs one line for each failed request, and one for many that fail because a service is away. Our own
+// failures carry the cause.
 func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 	ctx := c.UserContext()
 	switch {
 	case f.Code == fault.Internal:
 		h.Site.Log.ErrorContext(ctx, "request failed", "route", routeOf(c), "code", f.Code, "err", err)
-	case f.Code == fault.Upstream || slices.Contains(closedProblems, f.Problem):
+	case slices.Contains(closedProblems, f.Problem):
+		if n := h.away.count("Resume Matcher "+string(f.Problem), time.Now()); n > 0 {
+			h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err, "failed_requests", n)
+		}
+	case f.Code == fault.Upstream:
 		h.Site.Log.WarnContext(ctx, "Resume Matcher failed", "problem", f.Problem, "err", err)
 	case f.Problem == fault.OutcomeUnknown:
 		h.Site.Log.ErrorContext(ctx, "outcome of a request unknown", "err", err, "user_id", currentUserID(c))
@@ -177,7 +182,10 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 			h.Site.Log.ErrorContext(ctx, "database does not answer", "route", routeOf(c), "err", err)
 		}
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
-		h.Site.Log.ErrorContext(ctx, "service unavailable", "route", routeOf(c), "code", f.Code, "err", err)
+		if n := h.away.count(routeOf(c), time.Now()); n > 0 {
+			h.Site.Log.ErrorContext(ctx, "service unavailable", "route", routeOf(c), "code", f.Code, "err", err,
+				"failed_requests", n)
+		}
 	// the access log suffices, or webhook has logged the reason
 	case f.Code == fault.NotFound || f.Code == fault.MethodNotAllowed || f.Code == fault.Unauthenticated ||
 		f.Code == fault.SignatureInvalid:

@@ -57,6 +57,7 @@ type Handler struct {
 
 	draining        atomic.Bool  // set by Shutdown
 	outage          atomic.Int64 // requests that failed since the database stopped answering
+	away            failures     // of requests that need another service
 	bodies, uploads *transport.Budget
 	pages           []string // route patterns of the pages, for returnTo
 	landings        sync.Map // landing by language
