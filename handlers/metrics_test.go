@@ -74,6 +74,10 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 		`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, balance_after)
 			VALUES (@user, -100, 'refund', 0)) UPDATE users SET credits_balance = credits_balance - 100 WHERE id = @user`: {
 			map[string]any{"user": owner}},
+		`WITH entry AS (INSERT INTO credit_transactions (user_id, delta_credits, reason, balance_after)
+			VALUES (@user, -7, 'dispute', 0)) UPDATE users SET credits_balance = credits_balance - 7 WHERE id = @user`: {
+			map[string]any{"user": owner}},
+		storePurchase: {owner},
 		`INSERT INTO stripe_events (event_id, type, api_version, livemode, payload, status, created_at_stripe, received_at)
 			VALUES ('evt_d', 'charge.refunded', '', false, '{}', 'deferred', 0, now() - interval '90 seconds'),
 			('evt_o', 'charge.refunded', '', false, '{}', 'done', 0, now())`: nil,
@@ -110,6 +114,10 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 			WHERE status = 'review' AND last_error = ''`},
 		{`credits_reviews{cause="failed",kind="event"}`, `SELECT count(*) FROM stripe_events
 			WHERE status = 'review' AND last_error <> ''`},
+		{`credits_reviews{cause="",kind="purchase"}`, `SELECT count(*) FROM purchases
+			WHERE status = 'review' AND cause = ''`},
+		{`credits_reviews{cause="",kind="finding"}`, `SELECT count(*) FROM reconciliation_findings
+			WHERE kind = 'review' AND note = ''`},
 		{`credits_reconcile_last_success_timestamp_seconds`, `SELECT floor(extract(epoch FROM max(finished_at)))
 			FROM reconciliations`},
 	}
@@ -146,11 +154,21 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 	if zeros > len(want)/2 {
 		t.Errorf("%d of %d figures are 0, want a history that moves most of them", zeros, len(want))
 	}
-	if age := series[`credits_stripe_event_oldest_age_seconds{status="deferred"}`]; age < 90 {
-		t.Errorf("age of the oldest deferred event = %v s, want at least 90 s", age)
-	}
-	if age := series["credits_letter_oldest_waiting_age_seconds"]; age < 120 {
-		t.Errorf("age of the oldest waiting letter = %v s, want at least 120 s", age)
+	for name, oldest := range map[string]struct {
+		least float64
+		query string
+	}{
+		`credits_stripe_event_oldest_age_seconds{status="deferred"}`: {90, `SELECT min(received_at) FROM stripe_events
+			WHERE status = 'deferred'`},
+		`credits_letter_oldest_waiting_age_seconds`: {120, `SELECT min(created_at) FROM letters WHERE status = 'waiting'`},
+	} {
+		var most float64 // now, after the scrape
+		if err := f.db.Raw(`SELECT extract(epoch FROM now() - (` + oldest.query + `))`).Row().Scan(&most); err != nil {
+			t.Fatal(err)
+		}
+		if age := series[name]; age < oldest.least || age > most {
+			t.Errorf("%s = %v s, want %v to %v s", name, age, oldest.least, most)
+		}
 	}
 	if age := series["credits_webhook_delivery_oldest_waiting_age_seconds"]; age != 0 {
 		t.Errorf("age of deliveries to a deleted endpoint = %v s, want 0", age)
