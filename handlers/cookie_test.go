@@ -18,10 +18,11 @@ func TestCookiesOverHTTPS(t *testing.T) {
 		"__Host-flash":  her.post("/logout", url.Values{}),
 	} {
 		pinned := slices.ContainsFunc((&http.Response{Header: r.header}).Cookies(), func(c *http.Cookie) bool {
-			return c.Name == name && c.Secure && c.HttpOnly && c.Path == "/" && c.Domain == ""
+			return c.Name == name && c.Secure && c.HttpOnly && c.SameSite == http.SameSiteLaxMode &&
+				c.Path == "/" && c.Domain == ""
 		})
 		if !pinned {
-			t.Errorf("status %d sets %v, want %s, Secure, HttpOnly, for / and no domain", r.status,
+			t.Errorf("status %d sets %v, want %s, Secure, HttpOnly, Lax, for / and no domain", r.status,
 				r.header.Values("Set-Cookie"), name)
 		}
 	}
