@@ -55,3 +55,32 @@ func TestEqualEntriesAreOneRow(t *testing.T) {
 		t.Errorf("credits and balance = %q, %q, want −15 and 975", credits, balance)
 	}
 }
+
+// An entry that adds credits does not say that they were deducted.
+func TestEntryReasonFollowsTheSign(t *testing.T) {
+	t.Parallel()
+	texts, err := locales.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		reason models.Reason
+		delta  models.Credits
+		en, de string
+	}{
+		{models.ReasonDispute, -100, "Deducted after a payment dispute", "Nach Rückbuchung durch die Bank zurückgenommen"},
+		{models.ReasonDispute, 100, "Added back after a payment dispute",
+			"Nach Rückbuchung durch die Bank wieder gutgeschrieben"},
+		{models.ReasonRefund, -100, "Deducted after a refund", "Nach Erstattung zurückgenommen"},
+		{models.ReasonRefund, 100, "Added back after a failed refund", "Nach gescheiterter Erstattung wieder gutgeschrieben"},
+		{models.ReasonPurchase, 100, "Credits bought", "Credits gekauft"},
+	} {
+		for locale, want := range map[string]string{"en": c.en, "de": c.de} {
+			ctx, _ := texts.Context(t.Context(), locale)
+			entry := models.CreditTransaction{Reason: c.reason, DeltaCredits: c.delta}
+			if got := components.EntryReason(ctx, entry); got != want {
+				t.Errorf("%s %d in %s: %q, want %q", c.reason, c.delta, locale, got, want)
+			}
+		}
+	}
+}

@@ -372,6 +372,9 @@ func EntryReason(ctx context.Context, e models.CreditTransaction) string {
 	if e.Meta.Withdrawal != "" {
 		return locales.T(ctx, "entry.waived")
 	}
+	if e.Reason.Overdraws() && e.DeltaCredits > 0 {
+		return locales.T(ctx, "entry.returned."+string(e.Reason))
+	}
 	if locales.Code(ctx) == "de" {
 		return ReasonName(ctx, e.Reason, e.LabelDE)
 	}
