@@ -121,3 +121,32 @@ func TestSandboxIncludesResumeMatcher(t *testing.T) {
 		t.Error("the sandbox in front of the operator's Resume Matcher leads to a stand-in")
 	}
 }
+
+// Each stand-in leads back to our own pages, not to Resume Matcher, which is at the same address; and who breaks a
+// delivery is led to the purchase that shows the effect.
+func TestStandInsLeadBack(t *testing.T) {
+	t.Parallel()
+	for _, locale := range []string{"de", "en"} {
+		v := newVisitor(start(t), locale)
+		v.t = t
+		v.open("/" + locale + "/login")
+		v.click("#sign-in-oidc")
+		if v.click("#product"); v.at.Path != "/"+locale {
+			t.Errorf("the sign-in stand-in leads back to %s, want the first page", v.at)
+		}
+		v.signIn("#demo-user")
+		for i := range v.find("#sandbox").Find("a").Length() - 1 { // the last leads to Resume Matcher’s
+			v.open("/" + locale + "/billing")
+			link, _ := v.find("#sandbox").Find("a").Eq(i).Attr("href")
+			v.open(link)
+			if v.click("#product"); v.status != 200 || v.doc.Find(`header nav a[href="/`+locale+`/billing"]`).Length() != 1 {
+				t.Errorf("%s leads back to %s (status %d), want a page of ours", link, v.at, v.status)
+			}
+		}
+		v.open(v.sandboxOrigin() + "/dashboard/delivery")
+		v.submit("#try-lose")
+		if v.click("#buy"); v.at.Path != "/"+locale+"/purchase" || v.doc.Find("#place-order").Length() != 1 {
+			t.Errorf("after the delivery is broken, the link leads to %s, want the packages", v.at)
+		}
+	}
+}

@@ -110,7 +110,7 @@ func TestDashboardListsOpenSessions(t *testing.T) {
 		t.Errorf("open checkout: got %s", got)
 	}
 	shown = s.press(t, shown, "#expire-"+session.ID)
-	if shown.doc.Find("#open").Length() != 0 || shown.text("#done") != "The session has expired." {
+	if shown.doc.Find("#open").Length() != 0 || shown.text("#done") != "The payment page has expired." {
 		t.Errorf("after it expired: %s", shown.text("#done"))
 	}
 }
