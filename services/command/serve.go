@@ -59,6 +59,8 @@ func (p *Program) Announce(ctx context.Context) {
 	}
 	if control := p.Config.ResumeMatcher.Control; control != "" {
 		add("command.serve.control", values{"url": control})
+	} else if matcher := p.Config.ResumeMatcher.URL; matcher != "" {
+		add("command.serve.matcher", values{"url": matcher})
 	}
 	if p.DataDir != "" {
 		add("command.serve.data", values{"dir": p.DataDir})

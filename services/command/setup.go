@@ -166,13 +166,18 @@ func load(vars config.Variables) (config.Config, config.Problems, error) {
 	return cfg, problems, nil
 }
 
-// askAddress asks where buyers find the site.
+// askAddress asks where buyers find the site; by default, outside production, on this machine.
 func (s *setUp) askAddress(ctx context.Context) error {
-	fallback := ""
-	if s.Variables["APP_ENV"] != "production" {
-		fallback = "http://localhost:3000"
+	cfg, _, err := s.load()
+	if err != nil {
+		return err
+	}
+	fallback := cfg.AppURL
+	if s.Variables["APP_ENV"] == "production" {
+		fallback = ""
 	}
 	s.ask(ctx, "APP_URL", fallback)
+	s.keepSet("PORT")
 	return nil
 }
 
@@ -187,45 +192,6 @@ func (s *setUp) askDatabase(ctx context.Context) error {
 		}
 	}
 	s.keepSet("DATABASE_URL", "DATABASE_POOL_URL", "SESSION_SECRET")
-	return nil
-}
-
-// askProvider asks for one sign-in provider, unless one is set or the stand-in signs people in.
-func (s *setUp) askProvider(ctx context.Context) error {
-	cfg, _, err := s.load()
-	if err != nil {
-		return err
-	}
-	for _, p := range config.Providers {
-		if p.App(cfg).Set() {
-			s.keepSet("OIDC_ISSUER", p.ClientID(), p.ClientSecret())
-			return nil
-		}
-	}
-	fallback := "google"
-	if cfg.LocalSignIn {
-		fallback = "none"
-	}
-	fmt.Fprintf(s.Stdout, "%s [%s]: ", say(ctx, "command.setup.ask.provider", nil), fallback)
-	chosen := strings.ToLower(s.answer())
-	if chosen == "" {
-		chosen = fallback
-	}
-	for _, p := range config.Providers {
-		if p.Name != chosen {
-			continue
-		}
-		if p.Name == config.OpenID {
-			s.ask(ctx, "OIDC_ISSUER", "")
-		}
-		callback := cfg.AppURL + "/auth/" + p.Name + "/callback"
-		fmt.Fprintln(s.Stdout, say(ctx, "command.setup.callback", values{"callback": callback}))
-		for _, name := range []string{p.ClientID(), p.ClientSecret()} {
-			fmt.Fprintf(s.Stdout, "%s: ", name)
-			s.keep(name, s.answer())
-		}
-		return nil
-	}
 	return nil
 }
 

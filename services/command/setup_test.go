@@ -106,17 +106,17 @@ func TestSetUpNeedsNoQuestionWhenVariablesAreSet(t *testing.T) {
 func TestSetUpAsksForWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	s := newSetUpRun(t)
-	err := s.run(nil, []string{"pk_test_1", "sk_test_of_somebody_else", setUpKey, "", "", "ada@example.com", "Muster GmbH",
-		"Musterweg 1, 12345 Musterstadt", "help@example.com"})
+	err := s.run(config.Variables{"PORT": "3100"}, []string{"pk_test_1", "sk_test_of_somebody_else", setUpKey, "",
+		"gogle", "", "ada@example.com", "Muster GmbH", "Musterweg 1, 12345 Musterstadt", "help@example.com"})
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, s.said)
 	}
 	got := s.settings()
-	if got["APP_URL"] != "http://localhost:3000" || got["STRIPE_SECRET_KEY"] != setUpKey ||
+	if got["APP_URL"] != "http://localhost:3100" || got["PORT"] != "3100" || got["STRIPE_SECRET_KEY"] != setUpKey ||
 		got["ADMIN_EMAILS"] != "ada@example.com" || got["STRIPE_WEBHOOK_SECRET"] != "" {
 		t.Errorf("settings = %v, want the answers on this machine", got)
 	}
-	for _, text := range []string{"publishable", "stripe listen --forward-to http://localhost:3000/api/stripe/webhook",
+	for _, text := range []string{"publishable", "“gogle” is none of these", "stripe listen --forward-to http://localhost:3100/api/stripe/webhook",
 		"Before you can sell", "Next: "} {
 		if !strings.Contains(s.said, text) {
 			t.Errorf("output lacks %q:\n%s", text, s.said)
