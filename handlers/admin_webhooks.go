@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -51,6 +52,8 @@ func (h *Handler) renderWebhooks(c *fiber.Ctx, status int, data pages.AdminWebho
 	if data.Deliveries, err = h.Outbound.Deliveries(c.UserContext(), shownDeliveries); err != nil {
 		return err
 	}
+	data.Example = jsonText(json.RawMessage(outbound.Example(models.WebhookSpent)), "  ")
+	data.Receiver = exampleFile("Python", receiver)
 	data.Locale, data.CSRF, data.Form.Key = pageLocale(c), currentVisitor(c).csrf(), randomKey()
 	return h.render(c, status, "admin_webhooks.title", pages.AdminWebhooks(data))
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -25,17 +26,25 @@ var clients = []struct{ language, file string }{
 	{"Go", "examples/go/credits.go"},
 }
 
-// addExamples adds the quick start with this installation's address, and the clients.
+// receiver is a program that verifies webhooks; the tests run it.
+const receiver = "examples/python/webhook.py"
+
+// addExamples adds the quick start with this installation's address, the clients, and the receiver of webhooks.
 func (h *Handler) addExamples(docs *pages.APIDocs) {
 	for _, q := range quickStarts {
-		docs.QuickStarts = append(docs.QuickStarts, pages.APIFile{Language: q.language, URL: static.Path(q.file),
-			Name: q.file[strings.LastIndex(q.file, "/")+1:],
-			Text: strings.TrimSpace(strings.ReplaceAll(static.Text(q.file), exampleSite, h.Site.AppURL))})
+		file := exampleFile(q.language, q.file)
+		file.Text = strings.ReplaceAll(file.Text, exampleSite, h.Site.AppURL)
+		docs.QuickStarts = append(docs.QuickStarts, file)
 	}
 	for _, c := range clients {
-		docs.Clients = append(docs.Clients, pages.APIFile{Language: c.language, URL: static.Path(c.file),
-			Name: c.file[strings.LastIndex(c.file, "/")+1:]})
+		docs.Clients = append(docs.Clients, exampleFile(c.language, c.file))
 	}
+	docs.Receiver = exampleFile("Python", receiver)
+}
+
+func exampleFile(language, name string) pages.APIFile {
+	return pages.APIFile{Language: language, URL: static.Path(name), Name: path.Base(name),
+		Text: strings.TrimSpace(static.Text(name))}
 }
 
 // errorReference lists the codes of the API with their statuses.

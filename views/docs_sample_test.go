@@ -12,6 +12,7 @@ func sampleDocs() pages.APIDocs {
 	return pages.APIDocs{Version: "1.0.0", Clients: []pages.APIFile{{Language: "Go", Name: "credits.go", URL: "/x.go"}},
 		QuickStarts: []pages.APIFile{{Language: "curl", Name: "quickstart.sh", Text: "curl"}, {Language: "Python",
 			Name: "quickstart.py", Text: "import"}},
+		Receiver:     pages.APIFile{Language: "Python", Name: "webhook.py", URL: "/x.py"},
 		Errors:       []pages.APIError{{Code: "NOT_FOUND", Statuses: []int{404}, Meaning: "Nothing.", Cure: "Look."}},
 		Introduction: []string{"**Who.** `Authorization: Bearer`"},
 		DocumentURL:  "/api/openapi.json",

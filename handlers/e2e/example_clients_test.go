@@ -70,11 +70,13 @@ func TestQuickStarts(t *testing.T) {
 			t.Errorf("%s: %v, want a captured hold:\n%s", line, err, out)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", absolute(t, "../../static/examples/curl/quickstart.sh"),
-		"ada@example.com")
-	cmd.Env = env
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "purchase?package=100") {
-		t.Errorf("without credits: %v, want the packages:\n%s", err, out)
+	for user, want := range map[string]string{"ada@example.com": "purchase?package=100", // her credits are used up
+		"eve@example.com": "USER_NOT_FOUND"} {
+		cmd := exec.CommandContext(t.Context(), "sh", absolute(t, "../../static/examples/curl/quickstart.sh"), user)
+		cmd.Env = env
+		if out, err := cmd.CombinedOutput(); err == nil || strings.Count(string(out), want) != 1 {
+			t.Errorf("%s: %v, want %q once:\n%s", user, err, want, out)
+		}
 	}
 }
 

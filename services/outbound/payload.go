@@ -73,5 +73,25 @@ func (c claimed) body() ([]byte, error) {
 	return body, nil
 }
 
+// Example returns the payload of a type as a program receives it, with invented numbers.
+func Example(t models.WebhookType) string {
+	user, entry := int64(42), int64(8)
+	purchase := uuid.MustParse("0190f3a1-b2c3-7d4e-8f60-718293a4b5c6")
+	c := claimed{DeltaCredits: -10, BalanceAfter: 490, Reason: models.ReasonResumeAnalysis}
+	c.Type, c.CreatedAt = t, time.Date(2026, time.November, 23, 9, 30, 0, 0, time.UTC)
+	switch t {
+	case models.WebhookTest:
+	case models.WebhookReview:
+		c.UserID, c.PurchaseID = &user, &purchase
+	default:
+		c.UserID, c.EntryID = &user, &entry
+	}
+	body, err := c.body()
+	if err != nil {
+		panic(err) // the fields are constant: this fails always or never
+	}
+	return string(body)
+}
+
 // messageID is the webhook-id.
 func (c claimed) messageID() string { return "msg_" + c.MessageID.String() }

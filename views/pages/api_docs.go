@@ -15,6 +15,7 @@ type APIDocs struct {
 	Errors       []APIError
 	QuickStarts  []APIFile // the same calls in each language
 	Clients      []APIFile // to copy
+	Receiver     APIFile   // of webhooks
 }
 
 // APIError is a code of the API, what it means and what to do about it.

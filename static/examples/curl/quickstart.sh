@@ -7,7 +7,7 @@ user=$1
 call() { curl -sS -H "Authorization: Bearer $CREDITS_KEY" -H 'Content-Type: application/json' "$@"; }
 
 # 1. What does the user have? USER_NOT_FOUND: they have never signed in.
-call -G "$api/balance" --data-urlencode "email=$user"; echo
+call --fail-with-body -G "$api/balance" --data-urlencode "email=$user"; echo
 
 # 2. Hold what the work costs. The same Idempotency-Key with the same request holds once, however often it is sent.
 answer=$(call -H "Idempotency-Key: improve-$$" "$api/holds" -d "{\"email\":\"$user\",\"feature\":\"resume_improvement\"}")
