@@ -26,7 +26,7 @@ type fakeStripe struct {
 	made    []map[string]any
 	byKey   map[string]map[string]any
 	calls   int    // number of requests for a refund
-	asked   func() // runs before a request for a refund is answered
+	hangUp  func() // makes the sender of the next request for a refund leave before it is answered
 	down    bool   // answers 500 without creating a refund
 	deaf    bool   // answers 500 although it has created the refund
 	refuses string // answers 400 with this code
@@ -61,9 +61,11 @@ func (f *fakeStripe) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.calls++
-	if f.asked != nil {
-		_ = r.ParseForm() // asked may cancel the request, which ends the body
-		f.asked()
+	if f.hangUp != nil {
+		_ = r.ParseForm() // what follows ends the body
+		f.hangUp()
+		<-r.Context().Done()
+		f.hangUp = nil
 	}
 	if f.down {
 		refuse(http.StatusInternalServerError, "api_error", "")

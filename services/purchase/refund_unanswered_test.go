@@ -16,7 +16,7 @@ func TestRefundThatStripeDoesNotAnswer(t *testing.T) {
 	// hangUp returns a context that is canceled by the next request for a refund.
 	hangUp := func(f *refundFixture) context.Context {
 		short, cancel := context.WithCancel(ctx)
-		f.change(func() { f.asked = cancel })
+		f.change(func() { f.hangUp = cancel })
 		return short
 	}
 	t.Run("is sent once by the worker", func(t *testing.T) {
