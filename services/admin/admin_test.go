@@ -103,6 +103,28 @@ func TestGrant(t *testing.T) {
 	dbtest.CheckLedger(t, db)
 }
 
+// A name is found as it stands and in any order, whatever the length of its words.
+func TestFindUsersByShortWords(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	for email, name := range map[string]string{"av@example.net": "Anna de Vries", "wl@example.net": "Wei Li",
+		"mx@example.net": "Malcolm X", "abc@example.net": "C A B"} {
+		if err := db.Exec(`UPDATE users SET name = ? WHERE id = ?`, name, dbtest.User(t, db, email).ID).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &admin.Service{DB: db, Log: slog.New(slog.DiscardHandler)}
+	for typed, want := range map[string]int{
+		"Anna de Vries": 1, "vries DE": 1, "wei li": 1, "li wei": 1, "li": 0, "Malcolm X": 1, "x mal": 1, "c a b": 1,
+		"vries ri": 0, "ol Malcolm": 0, "wl example": 1, "a": 2, "net av": 1,
+	} {
+		found, _, err := s.Users(context.Background(), admin.UserQuery{Text: typed, Order: admin.ByJoined, Limit: 20})
+		if err != nil || len(found) != want {
+			t.Errorf("%q finds %d users (%v), want %d", typed, len(found), err, want)
+		}
+	}
+}
+
 func TestFindUsers(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -72,33 +73,36 @@ func matchSQL(needles int) string {
 		matches(`'  ' || lower(coalesce(email, '')) || '  ' || lower(name)`), matches(`'  ' || lower(email)`), MaxMatches)
 }
 
-// needlesOf returns the words to look for.
+// needlesOf returns what to look for in the indexed texts, which begin with two spaces. Single letters alone are looked
+// for as they stand, since no index has them.
 func needlesOf(text string) []string {
 	words := strings.Fields(text)
 	if len(words) > maxWords {
 		words = append(words[:maxWords], strings.Join(words[maxWords:], " "))
 	}
+	long := func(word string) bool { return utf8.RuneCountInString(word) > 1 }
+	switch {
+	case len(words) == 1 && MatchesBeginnings(text):
+		return []string{"  " + text}
+	case len(words) > 0 && !slices.ContainsFunc(words, long):
+		return []string{text}
+	}
 	for i, word := range words {
-		words[i] = needleOf(word)
+		if MatchesBeginnings(word) {
+			words[i] = " " + word
+		}
 	}
 	return words
 }
 
-// MatchesBeginnings reports whether Users finds text only at the beginning of an address or a name, because the indexes
-// have runs of three characters.
+// MatchesBeginnings reports whether Users finds text only at the beginning of an address or a name, and among other
+// words only at the beginning of a word, because the indexes have runs of three characters.
 func MatchesBeginnings(text string) bool { return utf8.RuneCountInString(text) < 3 }
 
-// needleOf returns what to look for in the indexed texts, which begin with two spaces.
-func needleOf(text string) string {
-	if MatchesBeginnings(text) {
-		return "  " + text
-	}
-	return text
-}
-
 // Users returns a page of users and the cursor of the next one, nil at the end. Text matches any part of an address, as
-// stored or as the provider spells it, and of a name. One or two characters match the beginning, and several words
-// match in any order. The database's locale decides which letters are equal but for their case. See MaxMatches.
+// stored or as the provider spells it, and of a name. Several words match in any order. One or two characters match
+// the beginning, those among several words that of a word. The database's locale decides which letters are equal but
+// for their case. See MaxMatches.
 func (s *Service) Users(ctx context.Context, q UserQuery) ([]models.ListedUser, *UserCursor, error) {
 	text := norm.NFC.String(strings.TrimSpace(q.Text))
 	if whole := address.Parse(text); whole != "" {
