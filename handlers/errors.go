@@ -182,7 +182,11 @@ func (h *Handler) logRefusal(c *fiber.Ctx, f *fault.Error, err error) {
 			h.Site.Log.ErrorContext(ctx, "database does not answer", "route", routeOf(c), "err", err)
 		}
 	case f.Code == fault.Unavailable && f.Problem != fault.Busy:
-		if n := h.away.count(routeOf(c), time.Now()); n > 0 {
+		kind := routeOf(c)
+		if postgres.Away(err) { // too slow or overloaded: another failure than that of a service behind the route
+			kind += " database"
+		}
+		if n := h.away.count(kind, time.Now()); n > 0 {
 			h.Site.Log.ErrorContext(ctx, "service unavailable", "route", routeOf(c), "code", f.Code, "err", err,
 				"failed_requests", n)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/resume-matcher/credits/handlers/transport"
 	"github.com/resume-matcher/credits/services/fault"
@@ -68,5 +69,31 @@ func TestServicesThatAreAwayAreOneLine(t *testing.T) {
 	}
 	if log.count("database") != 0 || f.handler.outage.Load() != 0 {
 		t.Error("the log blames the database")
+	}
+}
+
+// A service that is away hides no trouble with the database on the same route.
+func TestSlowDatabaseIsLoggedBesideAnotherService(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	_, log := f.serve(transport.Slots{})
+	causes := []error{fault.Wrap(fault.Unavailable, context.DeadlineExceeded), &pgconn.PgError{Code: "55P03"}}
+	both := fiber.New(fiber.Config{ErrorHandler: f.handler.handleError})
+	both.Get("/order/:cause", func(c *fiber.Ctx) error {
+		n, err := c.ParamsInt("cause")
+		return errors.Join(err, causes[n])
+	})
+	for range 3 {
+		for n := range causes {
+			order := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("/order/%d", n), nil)
+			res, err := both.Test(order, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+		}
+	}
+	if all, slow := log.count("service unavailable"), log.count("service unavailable", "55P03"); all != 2 || slow != 1 {
+		t.Errorf("%d lines, %d about the database; want one about each cause", all, slow)
 	}
 }
