@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -95,5 +97,26 @@ func TestSlowDatabaseIsLoggedBesideAnotherService(t *testing.T) {
 	}
 	if all, slow := log.count("service unavailable"), log.count("service unavailable", "55P03"); all != 2 || slow != 1 {
 		t.Errorf("%d lines, %d about the database; want one about each cause", all, slow)
+	}
+}
+
+// A page that fails is logged without its title, which may hold what an admin has searched for.
+func TestFailedPageLogsNoTitle(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	_, log := f.serve(transport.Slots{})
+	app := fiber.New(fiber.Config{ErrorHandler: f.handler.handleError})
+	app.Get("/:locale/page", f.handler.identifyRequest(time.Minute), func(c *fiber.Ctx) error {
+		return f.handler.renderTitled(c, http.StatusOK, "Search for “Ada Lovelace”",
+			templ.ComponentFunc(func(context.Context, io.Writer) error { return errors.New("broken template") }))
+	})
+	res, err := app.Test(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/en/page", nil), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	causes, names := log.count("broken template"), log.count("Lovelace")
+	if res.StatusCode != http.StatusInternalServerError || causes != 1 || names != 0 {
+		t.Errorf("status %d, %d lines with the cause and %d with the name, want 500, 1 and 0", res.StatusCode, causes, names)
 	}
 }

@@ -38,7 +38,7 @@ func (h *Handler) renderTitled(c *fiber.Ctx, status int, title string, content t
 	ctx := components.WithHelp(c.UserContext(), h.helpAddress(c, status))
 	if err := layouts.Base(page).Render(templ.WithChildren(ctx, content), res.BodyWriter()); err != nil {
 		res.ResetBody()
-		return fmt.Errorf("render %s: %w", title, err)
+		return fmt.Errorf("render the page: %w", err) // titles name people
 	}
 	c.Status(status).Vary("HX-Request", fiber.HeaderAcceptEncoding)
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
