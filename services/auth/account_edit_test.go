@@ -104,6 +104,9 @@ func TestUnlinkRemovesTheAddressOfTheIdentity(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if got := f.emailOf(t, user.ID); got != ada { // which the account page says
+		t.Errorf("with another sign-in method: got address %q, want %q", got, ada)
+	}
 	for _, step := range []struct{ subject, left string }{{"a", "other@example.com"}, {"b", ""}} {
 		id := IdentityID(models.Identity{Issuer: "https://id.example.com", Subject: step.subject})
 		if err := f.Unlink(t.Context(), user.ID, id); err != nil {
