@@ -104,7 +104,7 @@ func TestDeliveryPageShowsAndChangesThePlan(t *testing.T) {
 		"#now"); got != "Ereignisse werden bis zur Freigabe zurückgehalten und dann in zufälliger Reihenfolge gesendet. Noch für so viele Ereignisse: 1." {
 		t.Errorf("mode: got %q", got)
 	}
-	if german.text("#done") != "Die Änderung gilt ab der nächsten Zahlung." ||
+	if german.text("#done") != "Die Änderung gilt ab dem nächsten Ereignis." ||
 		german.texts("#held .type") != "customer.deleted" || german.text("#log .status") != "zurückgehalten" {
 		t.Errorf("done %q, held %q, log %q", german.text("#done"), german.texts("#held .type"), german.text("#log .status"))
 	}

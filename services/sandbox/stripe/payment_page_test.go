@@ -119,7 +119,7 @@ func TestExpireFromTheHostedPage(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	session := s.checkout(t, s.offer(t).ID)
-	if shown := s.press(t, s.get(t, session.URL), "#expire"); shown.text("h1") != "Diese Zahlungsseite ist abgelaufen" {
+	if shown := s.press(t, s.get(t, session.URL), "#expire"); shown.text("h1") != "Diese Bezahlseite ist abgelaufen" {
 		t.Errorf("page: got %s", shown.text("h1"))
 	}
 }

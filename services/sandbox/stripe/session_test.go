@@ -20,7 +20,7 @@ func TestExpiredSessionCannotBePaid(t *testing.T) {
 	}
 	s.hooks.next(t, "checkout.session.expired")
 	refused := s.post(t, session.URL, url.Values{"action": {"pay"}})
-	if refused.StatusCode != http.StatusConflict || refused.text("h1") != "Diese Zahlungsseite ist abgelaufen" ||
+	if refused.StatusCode != http.StatusConflict || refused.text("h1") != "Diese Bezahlseite ist abgelaufen" ||
 		refused.doc.Find("a#back").AttrOr("href", "") != *sessionParams("").CancelURL {
 		t.Errorf("pay: got %d, %q", refused.StatusCode, refused.text("h1"))
 	}
