@@ -100,6 +100,34 @@ func TestDraft(t *testing.T) {
 	}
 }
 
+// A box that was unchecked before a session ended comes back unchecked, although the account has it checked.
+func TestDraftOfAnUncheckedBox(t *testing.T) {
+	t.Parallel()
+	f := newRolesFixture(t)
+	for _, c := range []struct {
+		user, path, page, box string
+		form                  url.Values
+	}{
+		{"owner", "/en/account/letters", "/en/account", "#letter-low_balance", url.Values{"letters": {"on"}}},
+		{"admin", "/en/admin/letters", "/en/admin/letters", "#digest", url.Values{"low_balance": {""}}},
+		{"admin", "/en/admin/features", "/en/admin/features?edit=job_match", "#active",
+			url.Values{"feature": {"job_match"}, "existing": {"yes"}, "credits": {"7"}}},
+	} {
+		session := f.signIn(f.users[c.user])
+		wantBox := func(what, cookie, page string, want int) {
+			t.Helper()
+			_, doc := member{f.fixture, session + cookie}.open(page)
+			if box := doc.Find(c.box); box.Length() != 1 || box.Filter("[checked]").Length() != want {
+				t.Errorf("%s %s: %d boxes, %d checked, want 1 and %d", what, c.box, box.Length(),
+					box.Filter("[checked]").Length(), want)
+			}
+		}
+		wantBox("stored", "", c.page, 1)
+		d, cookie := f.drafted(member{f.fixture, "session=ended"}.post(c.path, c.form))
+		wantBox("typed", cookie, "/en"+d.Page+"?draft="+d.ID, 0)
+	}
+}
+
 func mustJSON(t *testing.T, v any) string {
 	t.Helper()
 	text, err := json.Marshal(v)
