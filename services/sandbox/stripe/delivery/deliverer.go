@@ -18,8 +18,11 @@ const (
 	lease = 30 * time.Second
 	// answerTime bounds the wait for an endpoint's answer.
 	answerTime = 20 * time.Second
-	// idle is the pause between two looks for the deliveries that other processes left behind.
-	idle = time.Second
+	// retry is the pause after a query that failed.
+	retry = time.Second
+	// idle bounds the pause between two looks at the queue. Wake and the time of the next delivery end it earlier, so it
+	// matters only for what another process queued and did not live to deliver.
+	idle = lease
 	// poll is the pause between two looks at an event that Await waits for.
 	poll = 20 * time.Millisecond
 )
@@ -120,14 +123,14 @@ func (d *Deliverer) round(ctx context.Context) time.Duration {
 		select {
 		case d.slots <- struct{}{}:
 		case <-ctx.Done():
-			return idle
+			return retry
 		}
 		a, err := d.claim(ctx)
 		if err != nil || a == nil {
 			<-d.slots
 			if err != nil && ctx.Err() == nil {
 				d.log.Warn("stripe sandbox: read deliveries failed", "err", err)
-				return idle
+				return retry
 			}
 			return d.untilDue(ctx)
 		}
@@ -162,7 +165,10 @@ func (d *Deliverer) untilDue(ctx context.Context) time.Duration {
 	err := d.db.QueryRowContext(ctx,
 		`SELECT (extract(epoch FROM min(greatest(d.next_attempt_at, d.leased_until)) - now()) * 1000)::bigint
 		`+open).Scan(&ms)
-	if err != nil || !ms.Valid {
+	switch {
+	case err != nil:
+		return retry
+	case !ms.Valid:
 		return idle
 	}
 	return min(idle, max(time.Duration(ms.Int64)*time.Millisecond, 10*time.Millisecond))
