@@ -178,3 +178,31 @@ func TestFailedRefundReopensTheWithdrawal(t *testing.T) {
 	f.work()
 	f.wantRefunds("after the failure", 500)
 }
+
+// A dispute that is won brings credits back, as a failed refund does, but the refund stands: the withdrawal stays
+// closed, however often and at once Stripe reports the dispute.
+func TestDisputeDoesNotReopenTheWithdrawal(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	d := f.bought(40, true)
+	w := f.declare(d)
+	f.work()
+	f.wantClosed(w, 300)
+	for revision, step := range []struct {
+		status  string
+		balance models.Credits
+	}{{"needs_response", -40}, {"won", 0}} {
+		dbtest.Concurrently(20, func(int) {
+			_, err := f.Purchases.BookFetched(context.Background(), purchase.Dispute{ID: "dp_1",
+				PaymentRef: "pi_" + d.PurchaseID, Currency: "eur", Status: step.status, Amount: 200,
+				ReportedAt: int64(revision + 1)}, nil)
+			if err != nil {
+				t.Errorf("book the dispute: %v", err)
+			}
+		})
+		f.wantCredits(step.status, d.UserID, step.balance, 0)
+		f.wantClosed(w, 300)
+	}
+	f.work()
+	f.wantRefunds("after the dispute", 300)
+}
