@@ -128,3 +128,24 @@ func TestSignInElsewhereIsShownOnce(t *testing.T) {
 		}
 	}
 }
+
+// A form with the session's token is refused when a browser says that another site's page sent it, also one of another
+// host of the same site. Programs, old browsers and what a person typed or bookmarked pass.
+func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ada := f.member(f.user("ada@example.com", 0).ID)
+	_, id, _ := strings.Cut(ada.cookie, "=")
+	form := url.Values{"name": {"Ada"}, "locale": {"en"}, "_csrf": {f.handler.Sessions.token(&models.Session{Key: id})}}
+	for header, want := range map[string]int{
+		"Sec-Fetch-Site: cross-site": 403, "Sec-Fetch-Site: same-site": 403, "Sec-Fetch-Site: invented": 403,
+		"Origin: https://evil.example": 403, "Origin: null": 403,
+		"Sec-Fetch-Site: same-origin": 303, "Sec-Fetch-Site: none": 303, "Accept: text/html": 303,
+	} {
+		r := ada.call("POST", "/en/account", form.Encode(), "Content-Type: application/x-www-form-urlencoded",
+			"Cookie: "+ada.cookie, header)
+		if r.status != want {
+			t.Errorf("%s: status %d, want %d", header, r.status, want)
+		}
+	}
+}
