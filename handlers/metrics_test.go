@@ -65,8 +65,8 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 	if _, err := f.handler.Spend.Spend(ctx, spend.Request{UserID: owner, Feature: "job_match"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, end := range []func(spend.HoldRequest) error{f.capture, f.release} {
-		if err := end(spend.HoldRequest{Request: spend.Request{UserID: owner, Feature: "resume_analysis"}}); err != nil {
+	for _, capture := range []bool{true, false} {
+		if err := f.endHold(spend.Request{UserID: owner, Feature: "resume_analysis"}, capture); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,6 +87,9 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 			SELECT gen_random_uuid(), 'credits.low', unnest(ARRAY['pending', 'pending', 'failed'])`: nil,
 		`INSERT INTO letters (id, kind, key, locale, status, created_at) SELECT gen_random_uuid(), 'refunded', n, 'de',
 			(ARRAY['waiting', 'failed', 'dropped'])[n], now() - interval '2 minutes' FROM generate_series(1, 3) n`: nil,
+		`INSERT INTO refund_requests (id, purchase_id, idempotency_key, amount_cents, note, next_attempt_at, created_at)
+			SELECT gen_random_uuid(), (SELECT id FROM purchases LIMIT 1), 'waits ' || n, 100, '', now(),
+				now() - n * interval '50 minutes' FROM generate_series(1, 2) n`: nil,
 		`UPDATE stripe_events SET last_error = 'failed ada@example.com' WHERE event_id = 'evt_2'`: nil,
 	} {
 		if err := f.db.Exec(query, args...).Error; err != nil {
@@ -118,6 +121,9 @@ func TestMetricsEqualTheDatabase(t *testing.T) {
 			WHERE status = 'review' AND cause = ''`},
 		{`credits_reviews{cause="",kind="finding"}`, `SELECT count(*) FROM reconciliation_findings
 			WHERE kind = 'review' AND note = ''`},
+		{`credits_reviews{cause="no_answer",kind="refund"}`, `SELECT count(*) FROM refund_requests
+			WHERE status = 'pending' AND created_at < now() - interval '1 hour'`},
+		{`credits_reviews{cause="resumes_away",kind="resumes"}`, `SELECT count(*) FROM gate_users WHERE deletion_attempts > 0`},
 		{`credits_reconcile_last_success_timestamp_seconds`, `SELECT floor(extract(epoch FROM max(finished_at)))
 			FROM reconciliations`},
 	}
@@ -184,17 +190,14 @@ func counted(series, table, column, value string) struct{ name, query string } {
 		fmt.Sprintf(`SELECT count(*) FROM %s WHERE %s = '%s'`, table, column, value)}
 }
 
-func (f *fixture) capture(r spend.HoldRequest) error {
-	held, err := f.handler.Spend.Hold(f.t.Context(), r)
-	if err == nil {
+// endHold holds credits, then captures or releases them.
+func (f *fixture) endHold(r spend.Request, capture bool) error {
+	held, err := f.handler.Spend.Hold(f.t.Context(), spend.HoldRequest{Request: r})
+	switch {
+	case err != nil:
+	case capture:
 		_, err = f.handler.Spend.Capture(f.t.Context(), r.Caller, held.ID.String(), nil)
-	}
-	return err
-}
-
-func (f *fixture) release(r spend.HoldRequest) error {
-	held, err := f.handler.Spend.Hold(f.t.Context(), r)
-	if err == nil {
+	default:
 		_, err = f.handler.Spend.Release(f.t.Context(), r.Caller, held.ID.String())
 	}
 	return err
