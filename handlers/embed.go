@@ -50,7 +50,8 @@ type embedFeature struct {
 }
 
 // sendEmbedState is GET /credits/embed.json. The parameters taken and feature ask for a sentence about what a request
-// took; missing, required and feature ask for the order that covers the shortage, which returns to returnUrl.
+// took, if anything; missing, required and feature ask for the order that covers the shortage, which returns to
+// returnUrl.
 func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 	h.setLocale(c, h.preferredLocale(c))
 	ctx, user := c.UserContext(), currentUser(c)
@@ -69,7 +70,10 @@ func (h *Handler) sendEmbedState(c *fiber.Ctx) error {
 			Credits: components.CreditAmount(ctx, p.Credits), Text: components.FeatureText(ctx, name, label)})
 	}
 	feature := featureName(ctx, prices, c.Query("feature"))
-	if taken := queryCredits(c, "taken"); taken > 0 {
+	switch taken := queryCredits(c, "taken"); {
+	case c.Query("taken") == "0":
+		s.Taken = locales.T(ctx, "embed.nothing_taken")
+	case taken > 0:
 		s.Taken = locales.T(ctx, "embed.taken", locales.Args{"feature": feature,
 			"credits": components.SignedCredits(ctx, -taken), "left": s.Balance})
 	}

@@ -69,6 +69,9 @@ func TestEmbeddedCredits(t *testing.T) {
 	} else if got := s.Features[0]; got.Text != "Shows what is too vague in your resume. Uploading a resume counts as an analysis, too." {
 		t.Errorf("text of the analysis = %q, want what it pays for, the upload included", got.Text)
 	}
+	if s := read("?taken=0&feature="); s.Taken != "Nothing was charged." || s.Available != 100 {
+		t.Errorf("after a failure: state = %+v, want it to say that nothing was charged", s)
+	}
 	f.handler.Site.ReturnOrigins = []string{"http://localhost"}
 	for query, want := range map[string]string{
 		"missing=15&returnUrl=http://localhost/tailor":      "/en/purchase?package=100&returnUrl=http%3A%2F%2Flocalhost%2Ftailor",
@@ -88,7 +91,7 @@ func TestEmbeddedCredits(t *testing.T) {
 		s.Shortage.Title != "This feature: 1\u00a0more credit needed" {
 		t.Errorf("an unknown feature: shortage = %+v, want a title that does not repeat it", s.Shortage)
 	}
-	for _, query := range []string{"?missing=x", "?missing=-1", "?missing=99999999999", "?taken=1e3"} {
+	for _, query := range []string{"?missing=x", "?missing=-1", "?missing=99999999999", "?taken=1e3", "?taken=00"} {
 		if s := read(query); s.Shortage != nil || s.Taken != "" {
 			t.Errorf("%s: state = %+v, want the balance alone", query, s)
 		}

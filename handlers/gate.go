@@ -178,7 +178,7 @@ func (h *Handler) awaitReady(c *fiber.Ctx) error {
 		tenant = account.TenantID
 	}
 	if err := h.Gate.Ready(c.UserContext(), tenant); err != nil {
-		h.Metrics.Gate(ruleOf(c).Name(), outcomeOf(nil, err))
+		h.recordOutcome(c, nil, err)
 		return err
 	}
 	return c.Next()

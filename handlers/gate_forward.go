@@ -23,15 +23,11 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 		request.UserID, request.Tenant = account.ID, account.TenantID
 	}
 	answer, err := h.Gate.Serve(c.UserContext(), ruleOf(c), request)
-	h.Metrics.Gate(ruleOf(c).Name(), outcomeOf(answer, err))
+	h.recordOutcome(c, answer, err)
 	if err != nil {
 		return err
 	}
 	embed(c, answer)
-	if answer.Charged > 0 {
-		c.Set("X-Credits-Charged", strconv.FormatInt(int64(answer.Charged), 10))
-		c.Set("X-Credits-Feature", answer.Feature)
-	}
 	for name, values := range answer.Header {
 		c.Set(name, strings.Join(values, ", "))
 	}
@@ -44,12 +40,32 @@ func (h *Handler) forward(c *fiber.Ctx) error {
 	return nil
 }
 
+// headerCharged is how many credits an action on a charged route took; 0 if it failed. The page's script shows that.
+// Answers of other routes, those that a pass paid for, and refusals of ours lack it.
+const headerCharged = "X-Credits-Charged"
+
+// outcomeClosed is the outcome of requests while Resume Matcher is not to be used.
+const outcomeClosed = "closed"
+
+// recordOutcome counts a request to Resume Matcher, and tells the page what it took.
+func (h *Handler) recordOutcome(c *fiber.Ctx, answer *gate.Response, err error) {
+	outcome := outcomeOf(answer, err)
+	h.Metrics.Gate(ruleOf(c).Name(), outcome)
+	switch {
+	case answer != nil && answer.Feature != "":
+		c.Set(headerCharged, strconv.FormatInt(int64(answer.Charged), 10))
+		c.Set("X-Credits-Feature", answer.Feature)
+	case ruleOf(c).Kind == routes.Charged && (outcome == outcomeClosed || outcome == string(fault.Upstream)):
+		c.Set(headerCharged, "0")
+	}
+}
+
 // outcomeOf names what became of a request for the metrics.
 func outcomeOf(answer *gate.Response, err error) string {
 	f := fault.Of(err)
 	switch {
 	case f != nil && f.Code == fault.Unavailable && slices.Contains(closedProblems, f.Problem):
-		return "closed"
+		return outcomeClosed
 	case err != nil:
 		return string(faultOf(err).Code)
 	case answer.Charged > 0:

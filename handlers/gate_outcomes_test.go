@@ -19,7 +19,8 @@ func answering(status int, body string) http.HandlerFunc {
 	}
 }
 
-// Each request to Resume Matcher counts once, under what became of it.
+// Each request to Resume Matcher counts once, under what became of it. The page learns what was charged where an action
+// of the user was carried out or failed.
 func TestOutcomesOfTheGateAreCounted(t *testing.T) {
 	t.Parallel()
 	f := newGateFixture(t)
@@ -39,15 +40,16 @@ func TestOutcomesOfTheGateAreCounted(t *testing.T) {
 	var first *rawClient
 	for _, c := range []struct {
 		name, outcome string
+		charged       string // header; empty without it
 		status        int
 		answer        http.HandlerFunc
 		prepare       func()
 	}{
-		{"a good answer", "charged", 200, answering(200, `{"processing_status":"ready"}`), nil},
-		{"a hollow answer", "uncharged", 200, answering(200, `{"processing_status":"failed"}`), nil},
-		{"a refusal", "uncharged", 422, answering(422, `{}`), nil},
-		{"a failure", "upstream", 502, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil},
-		{"a request while the first runs", "conflict", 409, func(w http.ResponseWriter, r *http.Request) {
+		{"a good answer", "charged", "10", 200, answering(200, `{"processing_status":"ready"}`), nil},
+		{"a hollow answer", "uncharged", "0", 200, answering(200, `{"processing_status":"failed"}`), nil},
+		{"a refusal", "uncharged", "0", 422, answering(422, `{}`), nil},
+		{"a failure", "upstream", "0", 502, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil},
+		{"a request while the first runs", "conflict", "", 409, func(w http.ResponseWriter, r *http.Request) {
 			arrived <- struct{}{}
 			<-finish
 			answering(500, `{}`)(w, r)
@@ -55,13 +57,13 @@ func TestOutcomesOfTheGateAreCounted(t *testing.T) {
 			first = upload()
 			<-arrived
 		}},
-		{"a request that takes too long", "upstream", 502, silent, func() {
+		{"a request that takes too long", "upstream", "0", 502, silent, func() {
 			close(finish)
 			first.receive(http.MethodPost)
 			f.handler.Gate.Timeout = time.Millisecond
 		}},
-		{"a request without credits", "insufficient_credits", 402, silent, func() { f.credit(f.user, -90) }},
-		{"a request without the add-on", "closed", 503, answering(404, `{}`), func() {
+		{"a request without credits", "insufficient_credits", "", 402, silent, func() { f.credit(f.user, -90) }},
+		{"a request without the add-on", "closed", "0", 503, answering(404, `{}`), func() {
 			f.handler.Gate.AddOn = gate.NewAddOn(f.handler.Gate.Upstream, models.Now, f.handler.Site.Log)
 		}},
 	} {
@@ -76,6 +78,23 @@ func TestOutcomesOfTheGateAreCounted(t *testing.T) {
 		if res.StatusCode != c.status || after[series] != before[series]+1 {
 			t.Errorf("%s: status %d, %s from %v to %v; want %d and one more: %s", c.name, res.StatusCode, series,
 				before[series], after[series], c.status, body)
+		}
+		if got := res.Header.Get(headerCharged); got != c.charged {
+			t.Errorf("%s: %s = %q, want %q", c.name, headerCharged, got, c.charged)
+		}
+	}
+}
+
+// A page that reads lists, or asks again and again whether one is ready, does not say each time that this cost nothing.
+func TestOtherRoutesSayNothingOfCharges(t *testing.T) {
+	t.Parallel()
+	f := newGateFixture(t)
+	for _, status := range []int{200, 500} {
+		f.behind("", answering(status, `{"request_id":"x","data":[]}`))
+		r := f.call("GET", "/api/v1/resumes/list", "", f.cookie)
+		if r.status != status || r.header.Get(headerCharged) != "" {
+			t.Errorf("list: status %d with %s %q, want %d without it", r.status, headerCharged, r.header.Get(headerCharged),
+				status)
 		}
 	}
 }

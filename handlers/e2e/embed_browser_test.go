@@ -16,8 +16,9 @@ import (
 // once, and the next user in this browser finds nothing of the one before.
 func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 	t.Parallel()
-	words := map[string]struct{ credits, none, price string }{
-		"de": {"Credits", "0 Credits", "100 Credits (5,00 €)"}, "en": {"credits", "0 credits", "100 credits for €5.00"}}
+	words := map[string]struct{ credits, none, price, nothing string }{
+		"de": {"Credits", "0 Credits", "100 Credits (5,00 €)", "Es wurde nichts berechnet."},
+		"en": {"credits", "0 credits", "100 credits for €5.00", "Nothing was charged."}}
 	for _, v := range views(both) {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()
@@ -50,7 +51,7 @@ func TestCreditsInResumeMatcherInTheBrowser(t *testing.T) {
 			b.checkUncovered("gate-goes-on")
 			b.check("gate-goes-on", "/tailor")
 
-			b.breakModel()
+			b.breakModel(word.nothing)
 			b.inShadow("what is left after a model that failed", `details summary`, "85 "+word.credits)
 
 			b.run("press twice", chromedp.Evaluate(
@@ -104,8 +105,9 @@ func (b *browser) checkUncovered(name string) {
 	}
 }
 
-// breakModel lets the model fail, tries to have a resume rewritten, and mends the model.
-func (b *browser) breakModel() {
+// breakModel lets the model fail, tries to have a resume rewritten, reads that nothing was charged, and mends the
+// model.
+func (b *browser) breakModel(nothing string) {
 	b.t.Helper()
 	var control string
 	b.run("read the address of the control page", chromedp.Evaluate(`document.querySelector("#control").href`, &control))
@@ -120,6 +122,8 @@ func (b *browser) breakModel() {
 	b.expectServerErrors = true
 	b.startTailoring()
 	b.waitForText("[role=alert]:not([hidden])", "")
+	b.inShadow("what a model that failed took", `output`, nothing)
+	b.checkUncovered("control-failed")
 	b.check("control-failed", "/tailor")
 	b.expectServerErrors = false
 	request(b.t, http.DefaultClient, http.MethodPost, control, "model=good",

@@ -82,7 +82,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, er
 		unpaid = errors.Is(asked.Err(), context.DeadlineExceeded)
 		return nil, errors.Join(err, s.release(ctx, w, 0))
 	}
-	unpaid = askedModel(answer.Status)
+	unpaid, answer.Feature = askedModel(answer.Status), w.feature
 	body, err := answer.readWhole(asked)
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
@@ -93,7 +93,7 @@ func (s *Service) charge(ctx context.Context, w *work, r Request) (*Response, er
 		return nil, errors.Join(err, s.release(ctx, w, answer.Status))
 	}
 	if good {
-		unpaid, answer.Charged, answer.Feature = false, w.credits, w.feature
+		unpaid, answer.Charged = false, w.credits
 		err = s.capture(ctx, w, answer.Status) // if it fails, nothing is given away: the hold expires
 	} else {
 		err = s.release(ctx, w, answer.Status)

@@ -42,7 +42,7 @@ type Response struct {
 
 	Tenant  string         // of the request; empty without a session
 	Charged models.Credits // what the request took
-	Feature string         // for which it took that
+	Feature string         // for which credits were held; empty without a hold
 }
 
 // Serve asks Resume Matcher, and takes the credits of a charged route if the answer is good. Once the question is sent,

@@ -27,7 +27,7 @@
       const again = input instanceof Request ? input.clone() : input; // a body is read once
       const answer = await fetchPage(input, init);
       const taken = answer.headers.get("X-Credits-Charged");
-      if (taken) refresh({ taken, feature: answer.headers.get("X-Credits-Feature") });
+      if (taken) refresh({ taken, feature: answer.headers.get("X-Credits-Feature") ?? "" });
       if (answer.status !== 402 || !(await bought(answer, init?.signal ?? input.signal))) return answer;
       input = again;
     }
