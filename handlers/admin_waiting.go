@@ -33,11 +33,11 @@ func draftedDecision(d draft) pages.DecisionForm {
 	return pages.DecisionForm{}
 }
 
-// renderWaitingItem sends the page of one waiting item.
+// renderWaitingItem sends the page of one waiting item. One that another admin has decided leads to the list.
 func (h *Handler) renderWaitingItem(c *fiber.Ctx, status int, kind models.WaitingKind, form pages.DecisionForm) error {
 	item, err := h.Admin.WaitingItem(c.UserContext(), kind, strings.ToValidUTF8(c.Params("id"), ""))
 	if err != nil {
-		return err
+		return h.redirectAfter(c, localPath(c, "/admin"), err, "")
 	}
 	return h.render(c, status, "waiting.title", pages.WaitingItem(pages.WaitingItemData{
 		Locale: pageLocale(c), CSRF: currentVisitor(c).csrf(), ReadOnly: readOnly(c), Item: item, Form: form,

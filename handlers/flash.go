@@ -59,6 +59,7 @@ var flashes = map[string]layouts.FlashKind{
 	"decided_foreign":       layouts.FlashDone,
 	"decided_share":         layouts.FlashDone,
 	"decided_close":         layouts.FlashDone,
+	"review_over":           layouts.FlashNotice,
 	"withdrawal_closed":     layouts.FlashDone,
 	"withdrawal_refunded":   layouts.FlashDone,
 	"withdrawal_reopened":   layouts.FlashDone,

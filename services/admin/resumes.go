@@ -3,16 +3,16 @@ package admin
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/resume-matcher/credits/models"
 	"github.com/resume-matcher/credits/models/postgres"
-	"github.com/resume-matcher/credits/services/fault"
 )
 
 // RetryResumes makes the gate ask Resume Matcher at once to delete the resumes of a deleted account.
 //
-// Locks: the tenant's row. Errors: fault.NotFound when they are deleted, or the account is not.
+// Locks: the tenant's row. Errors: fault.NotFound, with fault.ReviewOver when they are deleted.
 func (s *Service) RetryResumes(ctx context.Context, userID int64) error {
 	return s.changeResumes(ctx, userID, models.AuditEvent{Action: models.ActionResumesRetry},
 		`UPDATE gate_users SET deletion_due_at = least(deletion_due_at, now()) WHERE user_id = ? AND deletion_due_at IS NOT NULL`)
@@ -39,7 +39,7 @@ func (s *Service) changeResumes(ctx context.Context, userID int64, e models.Audi
 			return fmt.Errorf("%s of user %d: %w", e.Action, userID, changed.Error)
 		}
 		if changed.RowsAffected == 0 {
-			return fault.New(fault.NotFound, nil)
+			return notWaiting(tx.DB, models.WaitingResumes, strconv.FormatInt(userID, 10))
 		}
 		e.UserID = userID
 		return models.AppendAudit(tx, e)

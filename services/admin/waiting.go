@@ -3,7 +3,9 @@ package admin
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"strconv"
 
 	"gorm.io/gorm"
 
@@ -71,8 +73,16 @@ func countWaiting(db *gorm.DB) (n int64, err error) {
 	return n, nil
 }
 
+// knownSQL tells, for the kinds of items that have pages of their own, whether there is such an item. Resumes are known
+// by their user, because nothing else is left of them.
+var knownSQL = map[models.WaitingKind]string{
+	models.WaitingEvent:   `SELECT EXISTS (SELECT FROM stripe_events WHERE event_id = @id)`,
+	models.WaitingFinding: `SELECT EXISTS (SELECT FROM reconciliation_findings WHERE kind = 'review' AND id = @number)`,
+	models.WaitingResumes: `SELECT EXISTS (SELECT FROM users WHERE deleted_at IS NOT NULL AND id = @number)`,
+}
+
 // WaitingItem returns one item under review.
-// Errors: fault.NotFound, also when it has been decided.
+// Errors: fault.NotFound, with fault.ReviewOver when it is not under review any more.
 func (s *Service) WaitingItem(ctx context.Context, kind models.WaitingKind, id string) (models.Waiting, error) {
 	var w models.Waiting
 	if !models.Storable(id) {
@@ -80,5 +90,26 @@ func (s *Service) WaitingItem(ctx context.Context, kind models.WaitingKind, id s
 	}
 	err := s.DB.WithContext(ctx).Raw(waitingSQL+` SELECT * FROM waiting WHERE kind = @kind AND id = @id`,
 		sql.Named("causes", models.PaymentCauses()), sql.Named("kind", string(kind)), sql.Named("id", id)).Take(&w).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return w, notWaiting(s.DB.WithContext(ctx), kind, id)
+	}
 	return w, postgres.Found(err, "look up the review of %s %s", kind, id)
+}
+
+// notWaiting returns the error for an item that is not under review: fault.NotFound, with fault.ReviewOver if it is
+// known.
+func notWaiting(db *gorm.DB, kind models.WaitingKind, id string) error {
+	number, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		number = 0 // no row has it
+	}
+	known := false
+	err = db.Raw(knownSQL[kind], map[string]any{"id": id, "number": number}).Scan(&known).Error
+	switch {
+	case err != nil:
+		return fmt.Errorf("look up %s %s: %w", kind, id, err)
+	case known:
+		return fault.Because(fault.NotFound, fault.ReviewOver)
+	}
+	return fault.New(fault.NotFound, nil)
 }

@@ -138,6 +138,7 @@ const (
 	Busy                Problem = "busy"              // too many concurrent requests
 	OtherAccount        Problem = "other_account"     // the purchase belongs to another user
 	DecidedOtherwise    Problem = "decided_otherwise" // another admin decided since the page was loaded
+	ReviewOver          Problem = "review_over"       // it was decided, or has settled itself
 	ShareRange          Problem = "share_range"
 	FeatureOff          Problem = "feature_off"       // not for sale at the moment
 	OperatorOnly        Problem = "operator_only"     // a setting of Resume Matcher
