@@ -22,7 +22,11 @@ type Job struct {
 	Args map[string]any
 	// Pause is the least time between two starts. Default: two seconds.
 	Pause time.Duration
-	Work  func(context.Context) error // one run
+	// Outside is for a job without Due that looks for its work outside the database: it runs at each Pause, whether or not
+	// the database is in use, and must leave it alone when there is nothing new. What it then stores wakes every server,
+	// unless it marks its context by Background.
+	Outside bool
+	Work    func(context.Context) error // one run
 }
 
 // Once runs each job once, one after the other.
@@ -33,6 +37,19 @@ func Once(ctx context.Context, jobs []Job) (failed error) {
 		}
 	}
 	return failed
+}
+
+// repeat runs a job that is Outside at each pause, until ctx ends.
+func (j Job) repeat(ctx context.Context, log *slog.Logger, pause time.Duration) {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for failures := 0; ctx.Err() == nil; {
+		failures = j.once(ctx, log, failures)
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
 }
 
 // once runs the job after some failures in a row, and returns their number then. Of failures in a row it logs the

@@ -81,6 +81,7 @@ func (s *Schedule) within(i *instant, d time.Duration) bool {
 
 // Run runs the jobs until ctx ends, and returns when all have ended. Any number of servers may run the same jobs.
 func (s *Schedule) Run(ctx context.Context) {
+	outside := ctx
 	ctx = Background(ctx)
 	s.id, s.began, s.pace = rand.Text(), time.Now(), cmp.Or(s.pace, normal)
 	s.wake, s.recheck, s.peers.reconnect = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
@@ -93,6 +94,11 @@ func (s *Schedule) Run(ctx context.Context) {
 	}
 	if s.OnActivity != nil {
 		s.OnActivity(func() { s.rouse(&s.used) })
+	}
+	for _, j := range s.Jobs {
+		if j.Outside {
+			running.Go(func() { j.repeat(outside, s.Log, cmp.Or(j.Pause, s.pace.poll)) })
+		}
 	}
 	for ctx.Err() == nil {
 		s.failures = Job{Name: "look for work", Work: s.ask}.once(ctx, s.Log, s.failures)
@@ -197,11 +203,13 @@ func (s *Schedule) startDue(ctx context.Context, running *sync.WaitGroup) {
 	}
 }
 
-// next returns the earliest start of a job; ok is false if it has no work.
+// next returns the earliest start of a job; ok is false if it has no work here.
 func (s *Schedule) next(job int) (at time.Time, ok bool) {
 	j, state := s.Jobs[job], &s.states[job]
 	at = state.started.Add(cmp.Or(j.Pause, s.pace.poll))
 	switch {
+	case j.Outside:
+		return at, false
 	case j.Due == "" && s.inUse():
 		return at, true
 	case j.Due == "":

@@ -54,10 +54,15 @@ func TestScheduleSleepsWhileTheDatabaseIsNotInUse(t *testing.T) {
 	wire, address := dbtest.NewWire(t, direct)
 	synctest.Test(t, func(t *testing.T) {
 		db, aside := open(t, address), open(t, direct)
-		var done, sweeps atomic.Int64
+		var done, sweeps, looks atomic.Int64
 		s := &periodic.Schedule{DB: db, Log: slog.New(slog.DiscardHandler),
 			OnActivity: func(noted func()) { postgres.OnActivity(db, noted) }, Jobs: []periodic.Job{due(db, &done), {
 				Name: "sweep", Pause: 10 * time.Second, Work: func(context.Context) error { sweeps.Add(1); return nil },
+			}, {
+				Name: "look", Outside: true, Pause: 5 * time.Minute,
+				Work: func(context.Context) error { looks.Add(1); panic("nothing to see") },
+			}, {
+				Name: "hang", Outside: true, Work: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 			}}}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -76,7 +81,11 @@ func TestScheduleSleepsWhileTheDatabaseIsNotInUse(t *testing.T) {
 			}
 		}
 		asked("the first minute", time.Minute+time.Second, 30, 62, 5, 7)
+		looks.Store(0)
 		asked("an hour without work", time.Hour, 2, 2, 0, 0)
+		if looks.Load() != 12 {
+			t.Errorf("%d looks outside the database in an hour, want 12, though each panics", looks.Load())
+		}
 		exec := func(db *gorm.DB, sql string) {
 			t.Helper()
 			if err := db.WithContext(t.Context()).Exec(sql).Error; err != nil {
