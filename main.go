@@ -175,7 +175,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 		Admin: &admin.Service{DB: db, Purchase: buy, Webhook: events, Auth: signIn, Sessions: sessions, Keys: keys,
 			PricesChanged: func() { prices.Shown.Forget(); spends.Shown.Forget() }, Log: p.Log},
 		Webhook:  events,
-		Outbound: p.Outbound(db, secrets),
+		Outbound: p.Outbound(db, secrets), Tracing: p.Tracing,
 	}
 	if err = openReserves(p, h); err != nil {
 		return nil, nil, err
@@ -183,7 +183,7 @@ func assemble(ctx context.Context, p *command.Program, db *gorm.DB) (*handlers.H
 	if h.Metrics, err = recorder(p, db, h); err != nil {
 		return nil, nil, err
 	}
-	h.Tracing, h.Reconcile.OnEventMissing = p.Tracing, h.Metrics.EventMissing
+	h.Reconcile.OnEventMissing, h.Webhook.OnEventMissing = h.Metrics.EventMissing, h.Metrics.EventMissing
 	if h.Gate, err = p.Gate(ctx, h.Spend, limits); err != nil {
 		return nil, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,7 +61,11 @@ func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 	const most = 12 // statements in any hour
 	direct := dbtest.URL(t)
 	wire, address := dbtest.NewWire(t, direct)
-	stripe := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	var lists atomic.Int64
+	stripe := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/events" {
+			lists.Add(1)
+		}
 		w.Header().Set("Connection", "close")
 		fmt.Fprint(w, `{"object":"list","data":[],"has_more":false}`)
 	}))
@@ -113,6 +118,9 @@ func TestIdleServerLeavesTheDatabaseAlone(t *testing.T) {
 		var runs int64
 		if err := aside.Raw(`SELECT count(*) FROM reconciliations`).Scan(&runs).Error; err != nil || runs < 24 {
 			t.Errorf("%d reconciliations in a day (%v), want at least 24", runs, err)
+		}
+		if lists.Load() < 24*60/10 {
+			t.Errorf("Stripe's events were listed %d times in a day, want every ten minutes at least", lists.Load())
 		}
 		stop()
 		<-ended

@@ -99,7 +99,12 @@ type Revenue struct {
 
 // EventMissing are those of models.LetterOperatorSilence.
 type EventMissing struct {
-	Session string `json:"session"` // of Stripe, whose event did not come
+	Object string `json:"session"` // Stripe's id of the session, charge, refund or dispute whose event did not come
+}
+
+// Letter returns the letter about the missing event: one a day.
+func (e EventMissing) Letter(now time.Time) Letter {
+	return Letter{Kind: models.LetterOperatorSilence, About: now.UTC().Format(time.DateOnly), Args: e}
 }
 
 // Access are those of the letters about the ways into an account.

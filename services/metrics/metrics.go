@@ -52,7 +52,7 @@ func New(o Options) *Recorder {
 		refused: counter("credits_refusals_total", "Refused or failed requests, by the code of the answer.", "code"),
 		events:  counter("credits_stripe_events_refused_total", "Stripe events that failed verification.", "reason"),
 		missing: prometheus.NewCounter(prometheus.CounterOpts{Name: "credits_stripe_events_missing_total",
-			Help: "Payments found at Stripe whose event should have come."}),
+			Help: "Payments, refunds and disputes found at Stripe whose event should have come."}),
 		gate: counter("credits_gate_requests_total", "Requests to Resume Matcher.", "route", "outcome"),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "credits_build_info", Help: "Always 1."},
@@ -97,7 +97,7 @@ func (r *Recorder) EventRefused(reason string) {
 	}
 }
 
-// EventMissing counts a payment that was found at Stripe and whose event should have come.
+// EventMissing counts a payment, a refund or a dispute that was found at Stripe and whose event should have come.
 func (r *Recorder) EventMissing() {
 	if r != nil {
 		r.missing.Inc()

@@ -138,6 +138,12 @@ var contract = map[string]func(*client.API) error{
 		params.Limit = stripe.Int64(100)
 		return api.Disputes.List(params).Err()
 	},
+	"Events.List": func(api *client.API) error {
+		params := &stripe.EventListParams{Types: stripe.StringSlice([]string{"charge.refunded", "charge.dispute.created"}),
+			CreatedRange: &stripe.RangeQueryParams{GreaterThanOrEqual: 1, LesserThanOrEqual: 2}}
+		params.Limit = stripe.Int64(100)
+		return api.Events.List(params).Err()
+	},
 	"WebhookEndpoints.List": func(api *client.API) error {
 		return api.WebhookEndpoints.List(&stripe.WebhookEndpointListParams{}).Err()
 	},

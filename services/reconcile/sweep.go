@@ -29,6 +29,7 @@ const (
 
 // Sweep asks Stripe which Checkout Sessions were completed, and books those whose events have not come. It does so once
 // in sweepPause on all replicas, and only while a purchase waits for its payment; waiting reports whether one does.
+// Unlike the webhook service's search for missed events, it needs no right to read Events.
 //
 // Locks: none across the network; per session those of booking it. Idempotent.
 // Errors: of the database; fault.Unavailable when Stripe does not answer. The next call then tries again.
@@ -119,8 +120,7 @@ func (s *Service) tellSilence(session *stripe.CheckoutSession) func(models.Tx, [
 		if len(rows) == 0 || !s.eventMissing(session) {
 			return nil
 		}
-		return mail.Add(tx, mail.Letter{Kind: models.LetterOperatorSilence, About: s.Now().UTC().Format(time.DateOnly),
-			Args: mail.EventMissing{Session: session.ID}})
+		return mail.Add(tx, mail.EventMissing{Object: session.ID}.Letter(s.Now()))
 	}
 }
 

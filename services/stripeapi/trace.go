@@ -9,7 +9,7 @@ import (
 
 // words are the segments of Stripe's paths that are not ids.
 var words = map[string]bool{
-	"v1": true, "charges": true, "checkout": true, "customers": true, "disputes": true, "expire": true,
+	"v1": true, "charges": true, "checkout": true, "customers": true, "disputes": true, "events": true, "expire": true,
 	"line_items": true, "payment_intents": true, "prices": true, "products": true, "refunds": true, "sessions": true,
 	"settings": true, "tax": true, "webhook_endpoints": true,
 }

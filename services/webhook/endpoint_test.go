@@ -31,3 +31,12 @@ func TestEndpointEvents(t *testing.T) {
 		t.Errorf("events = %v, want each once and sorted", events)
 	}
 }
+
+// Stripe refuses to list more than twenty types.
+// Source: https://docs.stripe.com/api/events/list#list_events-types
+func TestEventsFitIntoOneList(t *testing.T) {
+	t.Parallel()
+	if n := len(Events()); n > 20 {
+		t.Errorf("%d types, want at most 20", n)
+	}
+}

@@ -33,6 +33,9 @@ type Service struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
+	// OnEventMissing is called for each event that was found at Stripe, had not come, and moved credits; nil: nothing is.
+	OnEventMissing func()
+
 	// InlineTimeout bounds the booking of an event inside the request that delivers it. An event that takes longer is
 	// stored, and the worker books it. Default: two seconds.
 	InlineTimeout time.Duration
@@ -53,15 +56,16 @@ func (s *Service) Receive(ctx context.Context, payload []byte, signature string)
 		s.Log.WarnContext(ctx, "event refused", "reason", errors.Unwrap(err))
 		return err
 	}
-	if event.APIVersion != stripe.APIVersion {
-		s.Log.WarnContext(ctx, "event of another API version", "event_id", event.ID, "version", event.APIVersion)
-	}
-	return s.bookOrStore(ctx, s.rowOf(event, payload))
+	_, err = s.bookOrStore(ctx, s.rowOf(event, payload))
+	return err
 }
 
 // bookOrStore stores and books an event in one transaction. If booking fails, or needs facts from Stripe first, it
-// stores the event alone. A duplicate changes nothing.
-func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) error {
+// stores the event alone. A duplicate changes nothing, and has no outcome.
+func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) (outcome, error) {
+	if event.APIVersion != stripe.APIVersion {
+		s.Log.WarnContext(ctx, "event of another API version", "event_id", event.EventID, "version", event.APIVersion)
+	}
 	ctx, span := tracing.Start(ctx, "receive event", tracing.Internal)
 	defer span.End(nil)
 	span.Set("stripe.event_id", event.EventID)
@@ -70,7 +74,7 @@ func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) err
 	defer cancel()
 	stored, cause := s.stored(inline, event.EventID)
 	if stored { // booked, or the worker will book it
-		return nil
+		return outcome{}, nil
 	}
 	var p plan
 	if cause == nil {
@@ -84,19 +88,18 @@ func (s *Service) bookOrStore(ctx context.Context, event models.StripeEvent) err
 		var result outcome
 		if result, cause = s.bookNew(inline, event, p); cause == nil {
 			s.finish(inline, event.EventID, result)
-			return nil
+			return result, nil
 		}
 	}
 	inserted, err := s.store(ctx, event)
 	switch {
 	case err != nil || !inserted: // a concurrent delivery was faster
-		return err
+		return outcome{}, err
 	case needsStripe || errors.Is(cause, purchase.ErrStaleFacts):
-		s.bookStored(inline, event.EventID)
-	default:
-		s.postpone(ctx, event.EventID, cause)
+		return s.bookStored(inline, event.EventID), nil
 	}
-	return nil
+	s.postpone(ctx, event.EventID, cause)
+	return outcome{status: models.EventFailed}, nil
 }
 
 // bookNew stores a new event as done and books it, in one transaction. A duplicate changes nothing.
@@ -124,16 +127,17 @@ func (s *Service) bookNew(ctx context.Context, event models.StripeEvent, p plan)
 }
 
 // bookStored tries to book a stored event. On failure it schedules the next attempt.
-func (s *Service) bookStored(ctx context.Context, eventID string) {
+func (s *Service) bookStored(ctx context.Context, eventID string) outcome {
 	ctx, span := tracing.Start(ctx, "book stored event", tracing.Internal)
 	span.Set("stripe.event_id", eventID)
 	result, err := s.book(ctx, eventID)
 	defer func() { span.End(err) }()
 	if err != nil {
 		s.postpone(ctx, eventID, err)
-		return
+		return outcome{status: models.EventFailed}
 	}
 	s.finish(ctx, eventID, result)
+	return result
 }
 
 // book books a stored event exactly once. Any replica may call it again at any time.

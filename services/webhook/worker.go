@@ -12,13 +12,14 @@ import (
 
 const workerBatch = 50 // events of one search
 
-// Jobs book the events that were not booked inline. Any number of replicas may run them.
+// Jobs book the events that were not booked inline, and those that did not come. Any number of replicas may run them.
 func (s *Service) Jobs() []periodic.Job {
 	return []periodic.Job{
 		{Name: "book stored events", Work: s.BookDue,
 			Due: `(SELECT min(next_attempt_at) FROM stripe_events WHERE status IN ('received', 'deferred', 'failed'))`},
 		{Name: "book decided events", Work: s.BookDecided,
 			Due: `(SELECT now() FROM stripe_events e WHERE ` + decidedSQL + ` LIMIT 1)`, Args: decidedArgs()},
+		s.missedJob(),
 	}
 }
 

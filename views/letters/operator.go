@@ -77,7 +77,7 @@ func operatorFindings(ctx context.Context, site Site, f mail.FindingsFound) lett
 
 func operatorSilence(ctx context.Context, site Site, s mail.EventMissing) letter {
 	l := toOperator(ctx, site, models.LetterOperatorSilence, "/events", nil)
-	l.facts = []fact{{locales.T(ctx, "letter.fact.session"), s.Session}}
+	l.facts = []fact{{locales.T(ctx, "letter.fact.stripe_object"), s.Object}}
 	return l
 }
 

@@ -55,7 +55,7 @@ var Samples = []Sample{
 	{"operator_withdrawal", models.LetterOperatorWithdrawal, mail.WithdrawalDeclared{ID: samplePurchaseID,
 		ReceivedAt: sampleTime}},
 	{"operator_findings", models.LetterOperatorFindings, mail.FindingsFound{Findings: 3, Review: 1, FinishedAt: sampleTime}},
-	{"operator_silence", models.LetterOperatorSilence, mail.EventMissing{Session: "cs_live_a1b2c3d4e5f6"}},
+	{"operator_silence", models.LetterOperatorSilence, mail.EventMissing{Object: "cs_live_a1b2c3d4e5f6"}},
 	{"operator_digest", models.LetterOperatorDigest, mail.Digest{Day: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC),
 		Revenue: []mail.Revenue{{Currency: "eur", Cents: 123400}, {Currency: "usd", Cents: 500}},
 		Sold:    30_000, Used: 21_045, Returned: 500, Waiting: 2, Unsent: 980}},
