@@ -42,6 +42,9 @@ func (s *SetUp) checkKey(ctx context.Context) []Check {
 		return checks
 	}
 	err := s.callStripe(ctx)
+	if err == nil {
+		checks = append(checks, s.checkEvents(ctx)...)
+	}
 	var answer *stripe.Error
 	switch {
 	case err == nil && len(checks) > 0:
@@ -104,6 +107,19 @@ func (s *SetUp) callStripe(ctx context.Context) error {
 	s.accepted = s.Now()
 	if answer := prices.PriceList().LastResponse; answer != nil {
 		s.date = answer.Header.Get("Date")
+	}
+	return nil
+}
+
+// checkEvents reports a restricted key that may not list events, which finds those that did not come.
+func (s *SetUp) checkEvents(ctx context.Context) []Check {
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	params := &stripe.EventListParams{}
+	params.Context, params.Limit, params.Single = ctx, stripe.Int64(1), true
+	var answer *stripe.Error
+	if errors.As(s.Stripe.Events.List(params).Err(), &answer) && answer.HTTPStatusCode == http.StatusForbidden {
+		return area("doctor.area.key").warning("doctor.key.events_unread", nil)
 	}
 	return nil
 }

@@ -46,6 +46,10 @@ func TestKeyOfTheOtherMode(t *testing.T) {
 	})
 }
 
+func TestKeyThatMayNotListEvents(t *testing.T) {
+	healthy(t).answering("/v1/events", "").wantWarning("doctor.key.events_unread")
+}
+
 func TestTaxOnInvoices(t *testing.T) {
 	base := healthy(t)
 	t.Run("undecided where money moves", func(t *testing.T) {
