@@ -35,8 +35,8 @@ func (h *Handler) saveLetters(c *fiber.Ctx) error {
 	return h.redirectWithFlash(c, localPath(c, "/account"), "letters_saved")
 }
 
-// refusedLetters lists the optional letters whose boxes are not checked in the form with the values that value returns
-// by name; never nil.
+// refusedLetters returns the optional letters that the reader left unchecked; value returns a field of the form by its
+// name. The result is never nil.
 func refusedLetters(value func(name string) string) []models.LetterKind {
 	refused := []models.LetterKind{}
 	for _, kind := range models.LetterKinds() {

@@ -37,8 +37,7 @@ func (r recorder) Mail(string, *smtp.MailOptions) error {
 func (recorder) Rcpt(string, *smtp.RcptOptions) error { return nil }
 func (recorder) Data(io.Reader) error                 { return nil }
 
-// startRecorder starts a mail server whose sessions are recorders. told counts the passwords and messages that it
-// received.
+// startRecorder starts a mail server that counts in told the passwords and messages it receives.
 func startRecorder(t *testing.T, certificate *tls.Config, atOnce bool) (address string, told *atomic.Int64) {
 	t.Helper()
 	told = &atomic.Int64{}

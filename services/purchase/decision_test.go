@@ -25,8 +25,8 @@ func (f *refundFixture) decide(id uuid.UUID, fn func(models.Tx, *models.Purchase
 	})
 }
 
-// A person books what was ordered, or states it where nobody ordered here, once, and neither more nor less than our
-// packages give.
+// An admin's decision books the ordered credits once. Where the order is unknown, the admin states the credits: at
+// least one, and at most those of the largest order.
 func TestBookOrdered(t *testing.T) {
 	t.Parallel()
 	const most = catalog.MaxQuantity * catalog.MaxCredits

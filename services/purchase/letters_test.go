@@ -25,7 +25,7 @@ func (f *refundFixture) lettersAbout(id uuid.UUID) map[models.LetterKind]int {
 	return all
 }
 
-// Each movement of a purchase's credits is told by its own letter, once.
+// The buyer gets one letter for each movement of a purchase's credits, even if it is reported twice.
 func TestLettersAboutMovements(t *testing.T) {
 	t.Parallel()
 	refund := purchase.Refund{ID: "re_1", PaymentRef: "pi_1", Currency: "eur", Status: "succeeded", Amount: 1000}

@@ -122,9 +122,9 @@ func (s *Service) bookUnstored(ctx context.Context, newestFirst []stripe.Event) 
 	return nil
 }
 
-// reportMissed logs an event that did not come. If it moved credits, it is also counted, and the operator is told once
-// a day. Without that condition, an account whose version is newer than our endpoint's would be reported at each
-// refund: Stripe then also lists kinds of events that it does not send to the endpoint.
+// reportMissed logs an event that did not come. If the event moved credits, it also counts the event and sends the
+// operator a letter, at most one a day. It does not for other events: an account whose API version is newer than our
+// endpoint's lists kinds of events that Stripe does not send to the endpoint, at each refund.
 func (s *Service) reportMissed(ctx context.Context, event models.StripeEvent, result outcome) error {
 	if result.status == "" || result.status == models.EventIgnored { // another server was faster, or it is not ours
 		return nil
