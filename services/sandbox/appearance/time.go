@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Zone returns the reader's time zone, which the product's script stores in a cookie; UTC if it is unknown.
+// Zone returns the reader's time zone, which the product's script stores in a cookie; UTC if it is unknown. A stand-in
+// shares no code with the product, so this package formats times itself.
 func Zone(r *http.Request) *time.Location {
 	cookie, err := r.Cookie("tz")
 	if err != nil || cookie.Value == "Local" { // the server's own
@@ -34,7 +35,7 @@ func FormatTime(t time.Time, locale string, zone *time.Location) string {
 		text += "\u00a0Uhr"
 	}
 	if zone == time.UTC {
-		text += " (UTC)"
+		text += "\u00a0(UTC)"
 	}
 	return text
 }

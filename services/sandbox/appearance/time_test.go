@@ -18,7 +18,7 @@ func TestTimesAreTheReaders(t *testing.T) {
 		want   string
 	}{
 		{"de", berlin, "29.11.2026, 00:38\u00a0Uhr"}, {"en", berlin, "29 Nov 2026, 00:38"},
-		{"de", time.UTC, "28.11.2026, 23:38\u00a0Uhr (UTC)"}, {"en", time.UTC, "28 Nov 2026, 23:38 (UTC)"},
+		{"de", time.UTC, "28.11.2026, 23:38\u00a0Uhr\u00a0(UTC)"}, {"en", time.UTC, "28 Nov 2026, 23:38\u00a0(UTC)"},
 	} {
 		if got := FormatTime(at, c.locale, c.zone); got != c.want {
 			t.Errorf("%s in %v: got %q, want %q", c.locale, c.zone, got, c.want)

@@ -26,7 +26,7 @@ func TestPagesShowTheReadersTime(t *testing.T) {
 		}
 		at := created.In(zone).Format("2 Jan 2006, 15:04")
 		if zone == time.UTC {
-			at += " (UTC)"
+			at += "\u00a0(UTC)"
 		}
 		day, _, _ := strings.Cut(at, ",")
 		for address, want := range map[string]string{in.HostedInvoiceURL: "<dd>" + day + "</dd>", payment: at} {
