@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/resume-matcher/credits/handlers/transport"
+	"github.com/resume-matcher/credits/models/dbtest"
 	"github.com/resume-matcher/credits/services/health"
 )
 
@@ -157,11 +158,23 @@ func TestSlots(t *testing.T) {
 	busy := make(chan struct{}, 8)
 	f.handler.Health.Check = func(context.Context) []health.Problem { busy <- struct{}{}; <-release; return nil }
 	for range 8 {
-		c := dial(t, address)
-		if _, err := io.WriteString(c.conn, strings.Replace(get, "healthz", "readyz", 1)); err != nil {
-			t.Fatal(err)
-		}
-		<-busy
+		// The server may not wait for an idle client's next request yet, and then refuses the new one.
+		dbtest.Eventually(t, "a request displaces an idle connection", func() bool {
+			c, refused := dial(t, address), make(chan struct{})
+			if _, err := io.WriteString(c.conn, strings.Replace(get, "healthz", "readyz", 1)); err != nil {
+				return false
+			}
+			go func() {
+				defer close(refused)
+				_, _ = c.reader.Peek(1)
+			}()
+			select {
+			case <-busy:
+				return true
+			case <-refused:
+				return false
+			}
+		})
 	}
 	res, body := dial(t, address).receive(http.MethodGet)
 	id := res.Header.Get("X-Request-ID")
